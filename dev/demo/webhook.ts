@@ -5,7 +5,7 @@ import type { RunRecord } from '../../lib/runs/model.js';
 import { errorOfRun } from '../../lib/cli/carry-out.js';
 import type { Context } from '../../lib/cli/context.js';
 import { progressView } from '../../lib/cli/output/progress.js';
-import { signedHeaders } from '../../lib/services/standard-webhooks.js';
+import { signHeaders } from '../../lib/services/standard-webhooks.js';
 import { runIdIn, watchToEnd } from './nightly.js';
 
 const PATH = '/api/webhooks/restore';
@@ -19,7 +19,7 @@ export async function restoreByWebhook(context: Context, stack: Stack, request: 
     body,
     headers: {
       'content-type': 'application/json',
-      ...signedHeaders({ clock: ports.clock, secret: stack.secrets.webhookSecret }, body, `demo_${randomUUID()}`),
+      ...signHeaders({ clock: ports.clock, secret: stack.secrets.webhookSecret }, body, `demo_${randomUUID()}`),
     },
   });
   const view = progressView(context, () => ports.clock.now());

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { parseEnvFile } from './config/env-file.js';
 import { replicaSection, retentionSection } from './config/sections.js';
-import { EMBEDDER_SHAPE, embedderProblem } from '../services/embedders.js';
-import { STORE_SHAPE, storeProblems, storeUrl } from '../stores/registry.js';
+import { EMBEDDER_SHAPE, findEmbedderProblem } from '../services/embedders.js';
+import { STORE_SHAPE, findStoreProblems, storeUrl } from '../stores/registry.js';
 import {
   accessSecret,
   baseUrl,
@@ -50,7 +50,7 @@ const repositories = list.refine((names) => names.every((name) => /^[\w.-]+\/[\w
 const SECTIONS = {
   redis: z.object({ UPSTASH_REDIS_REST_URL: baseUrl, UPSTASH_REDIS_REST_TOKEN: secret }),
   store: z.object({ BACKUP_STORE: storeUrl, ...STORE_SHAPE }).superRefine((value, context) => {
-    for (const [name, message] of storeProblems(value.BACKUP_STORE, value, ''))
+    for (const [name, message] of findStoreProblems(value.BACKUP_STORE, value, ''))
       context.addIssue({ code: 'custom', path: [name], message });
   }),
   database: z.object({
@@ -107,7 +107,7 @@ const SECTIONS = {
       CLUSTERING_TRUNCATE_BODY_CHARS: count(0, 1_000_000).default(1500),
     })
     .superRefine((value, context) => {
-      const problem = embedderProblem(value);
+      const problem = findEmbedderProblem(value);
       if (problem !== null) context.addIssue({ code: 'custom', path: [problem[0]], message: problem[1] });
     }),
   retention: retentionSection,

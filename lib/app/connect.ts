@@ -1,5 +1,5 @@
 import { ageEncryptor } from '../crypto/age.js';
-import { alertWebhook, reachable } from '../services/alert-webhook/alerter.js';
+import { alertWebhook, alertHostProbe } from '../services/alert-webhook/alerter.js';
 import { systemClock } from '../services/clock.js';
 import { githubRest } from '../services/github/client.js';
 import { httpHeartbeat } from '../services/heartbeat.js';
@@ -11,7 +11,7 @@ import { qstashQueue, qstashSigningKeys } from '../services/qstash/queue.js';
 import { qstashSchedules } from '../services/qstash/schedules.js';
 import type { RetryPolicy } from '../services/retry.js';
 import { soulcasterBackend } from '../services/soulcaster-backend.js';
-import { signedHeaders, standardWebhooks } from '../services/standard-webhooks.js';
+import { signHeaders, standardWebhooks } from '../services/standard-webhooks.js';
 import { deploymentClient, taskEndpoint } from '../services/task-endpoint.js';
 import { upstashDeveloper } from '../services/upstash-developer/account.js';
 import { upstashRedis } from '../services/upstash-redis/redis.js';
@@ -183,12 +183,12 @@ export function paceRedis(redis: RedisPort, commandsPerSecond: number): RedisPor
 /** The signed headers of a restore webhook with this body; null without a secret. Throws `config`. */
 export function signWebhook(env: Environment, body: string): Record<string, string> | null {
   if (!isSet(env, 'RESTORE_WEBHOOK_SECRET')) return null;
-  return signedHeaders({ secret: loadConfig(env, ['webhook']).webhook.RESTORE_WEBHOOK_SECRET, clock }, body);
+  return signHeaders({ secret: loadConfig(env, ['webhook']).webhook.RESTORE_WEBHOOK_SECRET, clock }, body);
 }
 
 /** The host of the alert webhook. Throws `config` without a valid address. */
 export function connectAlertHost(env: Environment): Reachable {
-  return reachable(loadConfig(env, ['alerts']).alerts.ALERT_WEBHOOK_URL ?? '');
+  return alertHostProbe(loadConfig(env, ['alerts']).alerts.ALERT_WEBHOOK_URL ?? '');
 }
 
 /** Returns the database of a restore target's name, or the protected one for null. Each is connected once. */

@@ -5,7 +5,7 @@ import { openSnapshot } from '../inspect/open.js';
 import { unsavedWords } from '../snapshot/shortfall.js';
 import { parseSelection, selectsAll, type SelectionInput } from '../soulcaster/selection.js';
 import { selectionWords } from '../soulcaster/selection-words.js';
-import { exportContent, lackOf, type ExportTally } from '../transfer/export.js';
+import { exportContent, findLacks, type ExportTally } from '../transfer/export.js';
 import type { ExportFormat } from '../transfer/formats.js';
 import { writeOutFile, writeOutStream } from '../transfer/write/out-file.js';
 import type { Context } from './context.js';
@@ -62,7 +62,7 @@ export async function exportFile(
     format: options.format,
     keys: tally.keys,
     ...written,
-    ...lackOf(manifest),
+    ...findLacks(manifest),
     deployment: deploymentOf(env),
     error: error === null ? null : errorDocument(error).error,
   });

@@ -1,13 +1,13 @@
 /**
- * The beginning of an answer's body as text, `most` bytes at most. The rest is never read: an answer that does not end must
- * not fill the memory. Throws what the connection throws.
+ * The beginning of an answer's body as text, at most `most` bytes. The rest is never read: an endless answer must not fill
+ * the memory. Throws the connection's errors.
  */
-export async function textOf(response: Response, most: number): Promise<string> {
-  return (await bytesOf(response, most)).toString('utf8');
+export async function readText(response: Response, most: number): Promise<string> {
+  return (await readBytes(response, most)).toString('utf8');
 }
 
-/** The same as bytes. */
-export async function bytesOf(response: Response, most: number): Promise<Buffer> {
+/** Like readText, but returns bytes. */
+export async function readBytes(response: Response, most: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
@@ -19,8 +19,8 @@ export async function bytesOf(response: Response, most: number): Promise<Buffer>
   return Buffer.concat(chunks).subarray(0, most);
 }
 
-/** Undefined for what is no JSON. The error is dropped on purpose: V8's message quotes the text. */
-export function jsonIn(text: string): unknown {
+/** Undefined for text that is not JSON. The error is dropped on purpose: V8's message quotes the text. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -28,41 +28,41 @@ export function jsonIn(text: string): unknown {
   }
 }
 
-/** What a receiver of messages or pings says by itself with a status that promises success. */
+/** A refusal in the body of an answer whose status says success. */
 export interface Objection {
-  /** Continues "the receiver ...". What it said is not quoted, but for a code of small letters. */
+  /** Continues "the receiver ...". Quotes nothing of the body except a code of small letters. */
   readonly how: string;
-  /** Whether the same may be taken a little later. */
-  readonly passes: boolean;
+  /** Whether the same message may be accepted a little later. */
+  readonly isTransient: boolean;
 }
 
-/** Slack's codes of refusals, such as `invalid_payload` and `channel_is_archived`, in which no secret can stand. */
+/** Slack's error codes, such as `invalid_payload` and `channel_is_archived`; they cannot hold a secret. */
 const CODE =
   /^(access|action|channel|invalid|missing|no|not|posting|rate|restricted|team|too|user)(_[a-z]{2,20}){1,5}$/;
 const FAILED = /^(error|failed|failure|fail|invalid|denied|rejected)$/i;
 
 /**
- * Why an answer with a status of 200 to 299 shows that nothing was taken; null where nothing shows that. Receivers answer
- * with nothing, `ok`, `1` or a document of the message. Seen as well: the page of a login or of a parked domain, Slack's
- * codes, `{"ok":false}` and its kind, and the old connectors of Teams, which pass on the status behind them as text.
+ * The refusal in an answer with a status of 200 to 299; null when there is none. A success has no body, `ok`, `1` or a
+ * document of the message. Known refusals: the page of a login or of a parked domain, Slack's codes, `{"ok":false}` and
+ * similar JSON, and the old connectors of Teams, which return the status of the service behind them as text.
  */
-export function objectionIn(text: string): Objection | null {
+export function findObjection(text: string): Objection | null {
   const plain = text.trim();
   if (plain.startsWith('<'))
-    return { how: 'answered with a page: the address is not that of a receiver', passes: false };
-  if (CODE.test(plain)) return { how: `did not take it: ${plain}`, passes: plain.includes('rate_limit') };
+    return { how: 'answered with a web page: the address is not a receiver', isTransient: false };
+  if (CODE.test(plain)) return { how: `answered with the error ${plain}`, isTransient: plain.includes('rate_limit') };
   const behind = /\b(?:delivery failed|HTTP error)\b.*?\b(?:error )?([45]\d\d)\b/is.exec(plain)?.[1];
   if (behind !== undefined) {
-    const passes = behind === '429' || behind.startsWith('5');
-    return { how: `passed it on and met status ${behind}`, passes };
+    const isTransient = behind === '429' || behind.startsWith('5');
+    return { how: `reported status ${behind} of the service behind it`, isTransient };
   }
-  return /^(error|failed|failure|invalid)\b/i.test(plain) || saysNo(plain)
-    ? { how: 'says that it did not take it', passes: false }
+  return /^(error|failed|failure|invalid)\b/i.test(plain) || reportsFailure(plain)
+    ? { how: 'reported a failure', isTransient: false }
     : null;
 }
 
-function saysNo(text: string): boolean {
-  const json = jsonIn(text);
+function reportsFailure(text: string): boolean {
+  const json = parseJson(text);
   if (typeof json !== 'object' || json === null) return false;
   const { error, ok, status, success } = json as Record<string, unknown>;
   if (ok === false || success === false || success === 'false') return true;

@@ -1,4 +1,4 @@
-import { uptime as secondsUp } from 'node:os';
+import { uptime } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../ports/clock.js';
 
@@ -6,24 +6,24 @@ import type { Clock } from '../ports/clock.js';
 export function systemClock(): Clock {
   return {
     now: () => Date.now(),
-    uptime,
+    uptime: readUptime,
     async sleep(ms, signal) {
-      // An aborted sleep is a sleep that is over: the caller looks at its signal itself.
+      // An aborted sleep ends without an error: the caller checks its own signal.
       await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
     },
   };
 }
 
-/** That of /proc/uptime. */
+/** Resolution of /proc/uptime. */
 const RESOLUTION_MS = 10;
-let asked = { at: -Infinity, uptime: 0 };
+let lastReading = { at: -Infinity, uptime: 0 };
 
 /**
- * Not performance.now(), which stands still while a machine sleeps. The system takes 25 microseconds to answer, and is asked
- * once for each key: again only when the date has moved, as it has after a sleep.
+ * Not performance.now(), which stops while the machine sleeps. Reading the system's uptime takes 25 microseconds and is
+ * called once per key, so it is read again only when the date has moved, as it has after a sleep.
  */
-function uptime(): number {
+function readUptime(): number {
   const at = Date.now();
-  if (Math.abs(at - asked.at) >= RESOLUTION_MS) asked = { at, uptime: secondsUp() * 1000 };
-  return asked.uptime;
+  if (Math.abs(at - lastReading.at) >= RESOLUTION_MS) lastReading = { at, uptime: uptime() * 1000 };
+  return lastReading.uptime;
 }

@@ -3,13 +3,13 @@ import type { Clock } from '../ports/clock.js';
 import type { Embedder, EmbedderLimits } from '../ports/embedder.js';
 import type { RetryPolicy } from './retry.js';
 
-/** A service that embeds. To add one: a folder with such an object, its import in `embedders.ts` and a place in the list there. */
+/** An embedding service. To add one: a folder with such an object, and an entry in the list in `embedders.ts`. */
 export interface EmbedderKind {
-  /** The variable of its key. That it is set chooses the service. */
+  /** The variable of its API key. Setting it chooses the service. */
   readonly key: string;
-  /** Its variables, none of them required: another service may be meant. */
+  /** Its variables, none of them required: another service may be configured. */
   readonly shape: Readonly<Record<string, z.ZodType<string | undefined>>>;
-  /** `settings`: values of these variables, the key among them. */
+  /** `settings`: values of these variables, including the API key. */
   open(settings: Readonly<Record<string, string | undefined>>, options: EmbedderOptions): Embedder;
 }
 
@@ -18,6 +18,6 @@ export interface EmbedderOptions {
   readonly dimensions: number;
   readonly limits: EmbedderLimits;
   readonly clock: Clock;
-  /** As the service does it when left out. */
+  /** Default: the service's own policy. */
   readonly retry?: RetryPolicy;
 }

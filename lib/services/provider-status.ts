@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { AppError } from '../errors.js';
 import { PROVIDERS, type Provider, type ProviderReport, type ProviderStatus } from '../ports/provider-status.js';
 
-/** What a page says; null when it is not of the form. */
-type Reader = (bytes: Uint8Array, region: string | null) => ProviderReport | null;
+/** Parses a page; null when the page has another form. */
+type PageReader = (bytes: Uint8Array, region: string | null) => ProviderReport | null;
 
 const SUMMARY_LENGTH = 160;
-const ALL_WELL: ProviderReport = { state: 'operational', summary: 'nothing is reported' };
+const OPERATIONAL: ProviderReport = { state: 'operational', summary: 'nothing is reported' };
 
 const STATES = {
   none: 'operational',
@@ -24,34 +24,34 @@ const statuspageSchema = z.object({
 });
 
 /** Atlassian Statuspage, `/api/v2/status.json`. Source: metastatuspage.com/api */
-const readStatuspage: Reader = (bytes) => {
-  const page = statuspageSchema.safeParse(parse(bytes));
+const readStatuspage: PageReader = (bytes) => {
+  const page = statuspageSchema.safeParse(parsePage(bytes));
   if (!page.success) return null;
   const { indicator, description } = page.data.status;
-  return { state: STATES[indicator], summary: printable(description) };
+  return { state: STATES[indicator], summary: toPrintable(description) };
 };
 
 const awsSchema = z.array(
   z.object({ service: z.string(), status: z.union([z.string(), z.number()]), summary: z.string().default('') }),
 );
 
-/** By region there is a service of S3 and one for what meets several; S3's oldest region has its own name, too. */
-function awsServices(region: string | null): (service: string) => boolean {
+/** Each region has a service for S3 and one for events in several services; S3's oldest region has a second name. */
+function matchAwsServices(region: string | null): (service: string) => boolean {
   if (region === null) return (service) => service.startsWith('s3-');
   const names = [`s3-${region}`, `multipleservices-${region}`, ...(region === 'us-east-1' ? ['s3-us-standard'] : [])];
   return (service) => names.includes(service);
 }
 
-/** Events of AWS now: status 0 is over, 1 an event, 2 a degradation, 3 a disruption. */
-const readAws: Reader = (bytes, region) => {
-  const events = awsSchema.safeParse(parse(bytes));
+/** Current events of AWS: status 0 is resolved, 1 an event, 2 a degradation, 3 a disruption. */
+const readAws: PageReader = (bytes, region) => {
+  const events = awsSchema.safeParse(parsePage(bytes));
   if (!events.success) return null;
-  const ours = awsServices(region);
-  const open = events.data.filter(({ service, status }) => ours(service) && String(status) !== '0');
+  const isOurs = matchAwsServices(region);
+  const open = events.data.filter(({ service, status }) => isOurs(service) && String(status) !== '0');
   const [first] = open;
-  if (first === undefined) return ALL_WELL;
+  if (first === undefined) return OPERATIONAL;
   const state = open.some(({ status }) => String(status) === '3') ? 'outage' : 'degraded';
-  return { state, summary: printable(`${first.service}: ${first.summary}`) };
+  return { state, summary: toPrintable(`${first.service}: ${first.summary}`) };
 };
 
 const googleSchema = z.array(
@@ -64,22 +64,22 @@ const googleSchema = z.array(
   }),
 );
 
-/** Incidents of Google Cloud, the latest months of them. Source: status.cloud.google.com/incidents.schema.json */
-const readGoogle: Reader = (bytes) => {
-  const incidents = googleSchema.safeParse(parse(bytes));
+/** Incidents of Google Cloud in recent months. Source: status.cloud.google.com/incidents.schema.json */
+const readGoogle: PageReader = (bytes) => {
+  const incidents = googleSchema.safeParse(parsePage(bytes));
   if (!incidents.success) return null;
   const open = incidents.data.filter(({ end, service_name, affected_products }) => {
     const products = [service_name, ...affected_products.map(({ title }) => title)];
     return (end ?? '') === '' && products.some((product) => /gemini|generative/i.test(product));
   });
   const [first] = open;
-  if (first === undefined) return ALL_WELL;
+  if (first === undefined) return OPERATIONAL;
   const state = open.some(({ status_impact }) => status_impact === 'SERVICE_OUTAGE') ? 'outage' : 'degraded';
-  return { state, summary: printable(first.external_desc) };
+  return { state, summary: toPrintable(first.external_desc) };
 };
 
-/** UTF-8, or UTF-16 by its byte order mark, which fetch would not look at. */
-function parse(bytes: Uint8Array): unknown {
+/** UTF-8, or UTF-16 by its byte order mark, which fetch ignores. */
+function parsePage(bytes: Uint8Array): unknown {
   const [first, second] = bytes;
   const encoding =
     first === 0xfe && second === 0xff ? 'utf-16be' : first === 0xff && second === 0xfe ? 'utf-16le' : 'utf-8';
@@ -90,23 +90,23 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** Others' words, as a terminal may show them. */
-function printable(text: string): string {
+/** A provider's text, made safe for a terminal. */
+function toPrintable(text: string): string {
   const line = text.replace(/[\p{C}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
   if (line === '') return 'no more is said';
   return line.length > SUMMARY_LENGTH ? `${line.slice(0, SUMMARY_LENGTH)}...` : line;
 }
 
 interface ProviderStatusOptions {
-  /** `provider=URL`, or `provider=off`; `off` alone turns all off. What is not named keeps its address. */
+  /** `provider=URL`, or `provider=off`; `off` alone turns all off. Providers that are not named keep their addresses. */
   readonly addresses: readonly string[];
   /** For one page. Default 4 s. */
   readonly timeoutMs?: number;
 }
 
-interface Page {
+interface StatusPage {
   readonly url: string;
-  readonly read: Reader;
+  readonly read: PageReader;
 }
 
 const TIMEOUT_MS = 4_000;
@@ -114,11 +114,11 @@ const TIMEOUT_MS = 4_000;
 const MAX_BYTES = 8 * 1024 * 1024;
 
 /**
- * Upstash, Vercel and GitHub have pages at Atlassian Statuspage. AWS lists current events for all to read (the feed of
- * health.aws.amazon.com, UTF-16). Google has incidents of Google Cloud, of which Gemini's are taken; the page of AI
- * Studio itself has no form for programs.
+ * Upstash, Vercel and GitHub have pages at Atlassian Statuspage. AWS publishes current events (the feed of
+ * health.aws.amazon.com, UTF-16). Google publishes incidents of Google Cloud, of which those of Gemini are used; the page
+ * of AI Studio has no machine-readable form.
  */
-const PAGES: Readonly<Record<Provider, Page>> = {
+const PAGES: Readonly<Record<Provider, StatusPage>> = {
   upstash: { url: 'https://status.upstash.com/api/v2/status.json', read: readStatuspage },
   vercel: { url: 'https://www.vercel-status.com/api/v2/status.json', read: readStatuspage },
   github: { url: 'https://www.githubstatus.com/api/v2/status.json', read: readStatuspage },
@@ -137,24 +137,24 @@ export function providerStatus({ addresses, timeoutMs = TIMEOUT_MS }: ProviderSt
     address,
     async read(provider, region): Promise<ProviderReport> {
       const url = address(provider);
-      if (url === null) throw unreadable(provider, 'is not to be asked');
-      const report = PAGES[provider].read(await get(provider, url, timeoutMs), region);
-      if (report === null) throw unreadable(provider, 'answered with something that cannot be read');
+      if (url === null) throw unreadableError(provider, 'is turned off in PROVIDER_STATUS_URLS');
+      const report = PAGES[provider].read(await fetchPage(provider, url, timeoutMs), region);
+      if (report === null) throw unreadableError(provider, 'answered with something that cannot be read');
       return report;
     },
   };
 }
 
-async function get(provider: Provider, url: string, timeoutMs: number): Promise<Uint8Array> {
+async function fetchPage(provider: Provider, url: string, timeoutMs: number): Promise<Uint8Array> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, { signal, headers: { accept: 'application/json' } });
-    if (!response.ok) throw unreadable(provider, `answered HTTP ${response.status}`);
+    if (!response.ok) throw unreadableError(provider, `answered HTTP ${response.status}`);
     return await readBytes(provider, response);
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
-    if (signal.aborted) throw unreadable(provider, `did not answer within ${timeoutMs} ms`);
-    throw unreadable(provider, 'cannot be reached', cause);
+    if (signal.aborted) throw unreadableError(provider, `did not answer within ${timeoutMs} ms`);
+    throw unreadableError(provider, 'cannot be reached', cause);
   }
 }
 
@@ -164,7 +164,7 @@ async function readBytes(provider: Provider, response: Response): Promise<Uint8A
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.length;
     // Leaving the loop cancels the rest.
-    if (size > MAX_BYTES) throw unreadable(provider, 'answered with too much');
+    if (size > MAX_BYTES) throw unreadableError(provider, 'answered with too much');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -182,9 +182,9 @@ function parseAddress(text: string): [Provider, string | null][] {
   });
 }
 
-function unreadable(provider: Provider, why: string, cause?: unknown): AppError {
+function unreadableError(provider: Provider, why: string, cause?: unknown): AppError {
   return new AppError('provider-unreadable', `The status page of ${provider} ${why}`, {
-    hint: 'This tells nothing of the service itself: look at its page with a browser.',
+    hint: 'This says nothing about the service itself: open its status page in a browser.',
     cause,
   });
 }

@@ -1,4 +1,4 @@
-import { jsonIn, textOf } from './answer-text.js';
+import { parseJson, readText } from './answer-text.js';
 import { AppError } from '../errors.js';
 
 export interface RestCall {
@@ -11,18 +11,18 @@ export interface RestCall {
 export interface RestAnswer {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed JSON; undefined for what is none. */
+  /** Parsed JSON; undefined for a body that is not JSON. */
   readonly json: unknown;
 }
 
-/** No answer of these APIs is longer; what is cut is no JSON. */
-const MOST_BYTES = 16 * 1024 * 1024;
+/** No answer of these APIs is longer; a longer one is cut and is then not JSON. */
+const MAX_BYTES = 16 * 1024 * 1024;
 
-/** How a vendor's adapter tells that there was no answer; `why` names no secret. */
-type Unreachable = (why: string, cause?: unknown) => AppError;
+/** The error of a vendor's adapter for a request without an answer; `why` names no secret. */
+type ToError = (why: string, cause?: unknown) => AppError;
 
-/** One request to a vendor's JSON API, redirects not followed: a token is for its host alone. Throws what `fail` makes. */
-export async function callRest(call: RestCall, timeoutMs: number, fail: Unreachable): Promise<RestAnswer> {
+/** One request to a vendor's JSON API. Redirects are not followed: a token is for its host alone. Throws `toError`'s error. */
+export async function callRest(call: RestCall, timeoutMs: number, toError: ToError): Promise<RestAnswer> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(call.url, {
@@ -36,15 +36,15 @@ export async function callRest(call: RestCall, timeoutMs: number, fail: Unreacha
       redirect: 'manual',
       signal,
     });
-    return { status: response.status, headers: response.headers, json: jsonIn(await textOf(response, MOST_BYTES)) };
+    return { status: response.status, headers: response.headers, json: parseJson(await readText(response, MAX_BYTES)) };
   } catch (cause) {
-    if (signal.aborted) throw fail(`did not answer within ${timeoutMs} ms`);
-    throw fail(`could not be reached (${networkCode(cause) ?? 'network error'})`, cause);
+    if (signal.aborted) throw toError(`did not answer within ${timeoutMs} ms`);
+    throw toError(`could not be reached (${networkCode(cause) ?? 'network error'})`, cause);
   }
 }
 
-/** A token as a header takes it. Fetch would refuse another, and quote it in its error. */
-export function headerSafe(token: string, variable: string): string {
+/** The token, when a header can hold it. Fetch would refuse any other, and quote it in its error. */
+export function checkToken(token: string, variable: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new AppError('config', `${variable} is empty, or has spaces or line ends in it`, {
     hint: `Copy ${variable} again, without quotes or a line end.`,
@@ -52,7 +52,7 @@ export function headerSafe(token: string, variable: string): string {
 }
 
 /** The address of an API without a slash at its end. Fetch would refuse a user in it, and quote the password in its error. */
-export function apiUrl(text: string, variable: string): string {
+export function checkApiUrl(text: string, variable: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isHttp = url !== null && /^https?:$/.test(url.protocol);
   if (isHttp && url.username === '' && url.password === '') return url.origin + url.pathname.replace(/\/+$/, '');
@@ -61,7 +61,7 @@ export function apiUrl(text: string, variable: string): string {
   });
 }
 
-/** The system's code of a failed fetch, such as `ECONNREFUSED`; null where there was no request at all. */
+/** The system's code of a failed fetch, such as `ECONNREFUSED`; null when no request was sent. */
 export function networkCode(error: unknown): string | null {
   const { code } = ((error as { cause?: unknown }).cause ?? {}) as { code?: unknown };
   return typeof code === 'string' ? code : null;

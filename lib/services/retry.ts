@@ -2,22 +2,22 @@ import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 
 export interface RetryPolicy {
-  /** Tries in all, the first included. */
+  /** Attempts in all, including the first. */
   readonly attempts: number;
-  /** Wait before the second try, in milliseconds; doubles each time. */
+  /** Wait before the second attempt, in milliseconds; twice as long before each further one. */
   readonly baseMs: number;
-  /** Longest wait between two tries, in milliseconds; a longer `retryAfterMs` ends the tries at once. */
+  /** Longest wait between two attempts, in milliseconds; a longer `retryAfterMs` ends them at once. */
   readonly capMs: number;
-  /** Where waits stop growing, in milliseconds, unless the other side asks for longer ones. Default: `capMs`. */
+  /** Where waits stop growing, in milliseconds, unless `retryAfterMs` is longer. Default: `capMs`. */
   readonly steadyMs?: number;
 }
 
 export const DEFAULT_RETRY: RetryPolicy = { attempts: 6, baseMs: 200, capMs: 20_000 };
 
 /**
- * Calls until it succeeds, fails for good, or the tries are used up; then throws the last error. Only AppErrors marked
- * transient are tried again. Waits follow "full jitter" (AWS Architecture Blog, Exponential Backoff And Jitter): a
- * random time up to the doubled cap, but never less than the other side asked for. Each error may have a policy.
+ * Repeats a call until it succeeds, fails permanently, or has no attempts left; then throws the last error. Only AppErrors
+ * marked transient are retried. Waits follow "full jitter" (AWS Architecture Blog, Exponential Backoff And Jitter): a
+ * random time up to the exponential ceiling, but at least `retryAfterMs`. Each error may have its policy.
  */
 export async function withRetry<T>(
   clock: Clock,
@@ -32,10 +32,10 @@ export async function withRetry<T>(
       if (!(error instanceof AppError) || !error.transient) throw error;
       const policy = typeof policies === 'function' ? policies(error) : policies;
       if (attempt >= policy.attempts) throw error;
-      const asked = error.retryAfterMs ?? 0;
-      if (asked > policy.capMs) throw error;
+      const retryAfterMs = error.retryAfterMs ?? 0;
+      if (retryAfterMs > policy.capMs) throw error;
       const ceiling = Math.min(policy.steadyMs ?? policy.capMs, policy.baseMs * 2 ** (attempt - 1));
-      await clock.sleep(Math.max(asked, random() * ceiling));
+      await clock.sleep(Math.max(retryAfterMs, random() * ceiling));
     }
   }
 }

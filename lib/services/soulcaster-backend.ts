@@ -2,15 +2,15 @@ import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { Backend } from '../ports/backend.js';
 import type { Clock } from '../ports/clock.js';
-import { jsonIn } from './answer-text.js';
-import { apiUrl } from './rest.js';
+import { parseJson } from './answer-text.js';
+import { checkApiUrl } from './rest.js';
 import { withRetry, type RetryPolicy } from './retry.js';
 
 interface SoulcasterBackendOptions {
-  /** `BACKEND_URL`: http(s), a path allowed, without a user; null when there is no backend to ask. */
+  /** `BACKEND_URL`: http(s), with an optional path, without a user; null when no backend is configured. */
   readonly url: string | null;
   readonly clock: Clock;
-  /** Default: four tries within seconds; the backend is the last look of a long run. */
+  /** Default: four attempts within seconds; the backend is the last check of a long run. */
   readonly retry?: RetryPolicy;
   /** For one request with its answer. Default 10 s. */
   readonly timeoutMs?: number;
@@ -23,10 +23,10 @@ interface Answer {
 
 const RETRY: RetryPolicy = { attempts: 4, baseMs: 300, capMs: 10_000 };
 const TIMEOUT_MS = 10_000;
-/** The answers are a few hundred bytes; more is some other page. */
+/** The answers have a few hundred bytes; a longer one is another page. */
 const MAX_BYTES = 64 * 1024;
 
-const WELL: ReadonlySet<string> = new Set(['ok', 'healthy']);
+const HEALTHY: ReadonlySet<string> = new Set(['ok', 'healthy']);
 
 const healthSchema = z.object({ status: z.string(), storage: z.string().optional() });
 
@@ -38,53 +38,57 @@ const statsSchema = z.object({
 });
 
 /**
- * A running backend of Soulcaster, as its own dashboard asks it (backend/main.py of naga-k/soulcaster: GET /health,
- * GET /stats). `healthy` is false for an answer that says no, also one with `"storage": "disconnected"`, which comes as
- * 200, and where no backend is configured; it throws when there is no answer at all. `by_source` of today's backend has
- * reddit, sentry and manual only: a source that it does not name is not therefore empty. No answer, 408, 429 and 5xx
- * are tried again; another 4xx and what is not the backend's JSON are final. Throws `config` at once for a URL that
- * cannot be one.
+ * A running backend of Soulcaster, with the same requests as its dashboard (backend/main.py of naga-k/soulcaster: GET
+ * /health, GET /stats). `healthy` is false for a negative answer, including `"storage": "disconnected"` with status 200,
+ * and when no backend is configured; it throws when there is no answer. `by_source` of today's backend has reddit, sentry
+ * and manual only: a source that is missing there is not necessarily empty. No answer, 408, 429 and 5xx are retried; any
+ * other 4xx and an answer other than the backend's JSON are final. Throws `config` at once for a malformed URL.
  */
 export function soulcasterBackend(options: SoulcasterBackendOptions): Backend {
-  const base = options.url === null ? null : apiUrl(options.url, 'BACKEND_URL');
+  const baseUrl = options.url === null ? null : checkApiUrl(options.url, 'BACKEND_URL');
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const retry = options.retry ?? RETRY;
 
   return {
-    configured: base !== null,
+    configured: baseUrl !== null,
     async healthy() {
-      if (base === null) return false;
-      const heard = { answer: false };
+      if (baseUrl === null) return false;
+      const lastTry = { answer: false };
       try {
         const answer = await withRetry(
           options.clock,
           async () => {
-            heard.answer = false;
-            const answer = await get(`${base}/health`, timeoutMs);
-            heard.answer = true;
-            return accepted(answer);
+            lastTry.answer = false;
+            const answer = await fetchAnswer(`${baseUrl}/health`, timeoutMs);
+            lastTry.answer = true;
+            return assertAccepted(answer);
           },
           retry,
         );
         return isHealthy(answer);
       } catch (error) {
-        if (heard.answer) return false;
+        if (lastTry.answer) return false;
         throw error;
       }
     },
     async stats(project) {
-      if (base === null) throw notConfigured();
-      const url = `${base}/stats?${new URLSearchParams({ project_id: project }).toString()}`;
-      const answer = await withRetry(options.clock, async () => accepted(await get(url, timeoutMs)), retry);
-      const stats = statsSchema.safeParse(jsonIn(answer.body));
-      if (!stats.success) throw unavailable('The backend answered /stats with something other than its counts', false);
+      if (baseUrl === null) throw notConfiguredError();
+      const url = `${baseUrl}/stats?${new URLSearchParams({ project_id: project }).toString()}`;
+      const answer = await withRetry(
+        options.clock,
+        async () => assertAccepted(await fetchAnswer(url, timeoutMs)),
+        retry,
+      );
+      const stats = statsSchema.safeParse(parseJson(answer.body));
+      if (!stats.success)
+        throw unavailableError('The backend answered /stats with something other than its counts', false);
       const { total_feedback: feedback, total_clusters: clusters, by_source: bySource } = stats.data;
       return { feedback, clusters, bySource };
     },
   };
 }
 
-async function get(url: string, timeoutMs: number): Promise<Answer> {
+async function fetchAnswer(url: string, timeoutMs: number): Promise<Answer> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, { headers: { accept: 'application/json' }, signal });
@@ -93,8 +97,8 @@ async function get(url: string, timeoutMs: number): Promise<Answer> {
     return { status: response.status, body: '' };
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
-    if (signal.aborted) throw unavailable(`The backend did not answer within ${timeoutMs} ms`, true);
-    throw unavailable('The backend cannot be reached', true, cause);
+    if (signal.aborted) throw unavailableError(`The backend did not answer within ${timeoutMs} ms`, true);
+    throw unavailableError('The backend cannot be reached', true, cause);
   }
 }
 
@@ -105,32 +109,32 @@ async function readText(response: Response): Promise<string> {
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     size += chunk.length;
     // Leaving the loop cancels the rest.
-    if (size > MAX_BYTES) throw unavailable(`The backend's answer is over ${MAX_BYTES} bytes`, false);
+    if (size > MAX_BYTES) throw unavailableError(`The backend's answer is over ${MAX_BYTES} bytes`, false);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function accepted(answer: Answer): Answer {
+function assertAccepted(answer: Answer): Answer {
   const { status } = answer;
   if (status >= 200 && status < 300) return answer;
-  const isPassing = status >= 500 || status === 429 || status === 408;
-  throw unavailable(`The backend answered with status ${status}`, isPassing);
+  const isTransient = status >= 500 || status === 429 || status === 408;
+  throw unavailableError(`The backend answered with status ${status}`, isTransient);
 }
 
-/** Any page may answer with 200: only the backend's own words count. */
+/** Any page may answer with 200: only the backend's own JSON counts. */
 function isHealthy(answer: Answer): boolean {
-  const health = healthSchema.safeParse(jsonIn(answer.body)).data;
-  return health !== undefined && WELL.has(health.status.toLowerCase()) && health.storage !== 'disconnected';
+  const health = healthSchema.safeParse(parseJson(answer.body)).data;
+  return health !== undefined && HEALTHY.has(health.status.toLowerCase()) && health.storage !== 'disconnected';
 }
 
-function notConfigured(): AppError {
-  return new AppError('backend-unavailable', 'There is no backend to ask', {
-    hint: 'Set BACKEND_URL to compare with what the application counts.',
+function notConfiguredError(): AppError {
+  return new AppError('backend-unavailable', 'No Soulcaster backend is configured', {
+    hint: "Set BACKEND_URL to compare with the application's own counts.",
   });
 }
 
-function unavailable(message: string, transient: boolean, cause?: unknown): AppError {
+function unavailableError(message: string, transient: boolean, cause?: unknown): AppError {
   return new AppError('backend-unavailable', message, {
     hint: 'Check BACKEND_URL, and that GET /health of the Soulcaster backend answers from here.',
     transient,

@@ -4,17 +4,17 @@ import type { Clock } from '../ports/clock.js';
 import type { WebhookRequest, WebhookVerifier } from '../ports/webhook-verifier.js';
 
 interface StandardWebhooksOptions {
-  /** One secret, or several separated by spaces or commas while they are rotated: any of them may have signed. */
+  /** One secret, or several separated by spaces or commas during a rotation: a signature with any of them is valid. */
   readonly secret: string;
   readonly clock: Clock;
 }
 
-/** What the three headers say, once they are known to be well-formed. */
+/** The three headers, checked for their form. */
 interface Claims {
   readonly id: string;
   /** Seconds since the epoch. */
   readonly timestamp: number;
-  /** Those of the one version that is understood, HMAC-SHA256: `v1,` and base64. */
+  /** Signatures of the only supported version, HMAC-SHA256: `v1,` and base64. */
   readonly signatures: readonly string[];
 }
 
@@ -24,33 +24,33 @@ const MIN_KEY_BYTES = 24;
 const MAX_KEY_BYTES = 64;
 const PREFIX = 'whsec_';
 /**
- * The signed text is `{id}.{timestamp}.{body}`: with a full stop in it, the same signature would do for another
- * division into three (the specification warns of it).
+ * The signed text is `{id}.{timestamp}.{body}`: if an id held a full stop, the same signature would also be valid for
+ * another division into three (the specification warns of this).
  */
 const ID = /^(?!.*\.)[!-~]{1,256}$/;
 const TIMESTAMP = /^\d{1,12}$/;
 const SIGNATURE = /^v1,[A-Za-z0-9+/]{43}=$/;
 
 /**
- * Signatures of the Standard Webhooks specification (1.0.0). Its own package asks the system's clock, takes `123abc` for
- * a timestamp, and tries one secret; tests hold this to what it signs. Throws `config` at once when a secret is malformed.
+ * Signatures of the Standard Webhooks specification (1.0.0). Its own package reads the system's clock, takes `123abc` for
+ * a timestamp, and tries one secret; tests compare this code with that package. Throws `config` at once for a malformed secret.
  */
 export function standardWebhooks({ secret, clock }: StandardWebhooksOptions): WebhookVerifier {
   const keys = readSecrets(secret);
   return {
     verify(request) {
       const claims = readClaims(request);
-      // The signature first: how far the clocks are apart is told to none but those who know the secret.
-      if (!isSigned(keys, claims, request.body)) throw wrong();
+      // The signature first: the difference of the clocks is reported only to callers that know the secret.
+      if (!hasValidSignature(keys, claims, request.body)) throw signatureError();
       const aheadSeconds = claims.timestamp - Math.floor(clock.now() / 1000);
-      if (Math.abs(aheadSeconds) > TOLERANCE_SECONDS) throw stale(aheadSeconds);
+      if (Math.abs(aheadSeconds) > TOLERANCE_SECONDS) throw staleError(aheadSeconds);
       return claims.id;
     },
   };
 }
 
-/** The headers of a request with this body, signed with the first of the secrets. Throws `config` for one that is malformed. */
-export function signedHeaders(
+/** The headers of a request with this body, signed with the first secret. Throws `config` for a malformed secret. */
+export function signHeaders(
   { clock, secret }: StandardWebhooksOptions,
   body: string,
   id = `doctor-${randomUUID()}`,
@@ -70,7 +70,7 @@ function sign(key: Buffer, { id, timestamp }: Pick<Claims, 'id' | 'timestamp'>, 
 
 function readSecrets(text: string): Buffer[] {
   const secrets = text.split(/[\s,]+/).filter((secret) => secret !== '');
-  if (secrets.length === 0) throw malformed('RESTORE_WEBHOOK_SECRET is empty');
+  if (secrets.length === 0) throw configError('RESTORE_WEBHOOK_SECRET is empty');
   return secrets.map((secret, index) => {
     const name = secrets.length === 1 ? '' : `Secret ${index + 1} of ${secrets.length} in `;
     return readSecret(secret, `${name}RESTORE_WEBHOOK_SECRET`);
@@ -79,13 +79,13 @@ function readSecrets(text: string): Buffer[] {
 
 function readSecret(secret: string, name: string): Buffer {
   const key = decodeKey(secret);
-  if (key === null) throw malformed(`${name} is not ${PREFIX} and base64`);
+  if (key === null) throw configError(`${name} is not ${PREFIX} and base64`);
   const { length } = key;
   if (length >= MIN_KEY_BYTES && length <= MAX_KEY_BYTES) return key;
-  throw malformed(`${name} is ${length} bytes long, not ${MIN_KEY_BYTES} to ${MAX_KEY_BYTES}`);
+  throw configError(`${name} is ${length} bytes long, not ${MIN_KEY_BYTES} to ${MAX_KEY_BYTES}`);
 }
 
-/** Null for what is not the whole base64 of something: the package ignores a stray character at the end. */
+/** Null for text that is not complete base64; the specification's package ignores a stray character at the end. */
 function decodeKey(secret: string): Buffer | null {
   if (!secret.startsWith(PREFIX)) return null;
   const digits = secret.slice(PREFIX.length).replace(/=+$/, '');
@@ -97,46 +97,46 @@ function readClaims({ headers }: WebhookRequest): Claims {
   const id = headers['webhook-id'] ?? '';
   const timestamp = headers['webhook-timestamp'] ?? '';
   const signatures = (headers['webhook-signature'] ?? '').split(' ').filter((entry) => SIGNATURE.test(entry));
-  if (!ID.test(id)) throw missing('webhook-id', 'a text of up to 256 visible ASCII characters without a full stop');
-  if (!TIMESTAMP.test(timestamp)) throw missing('webhook-timestamp', 'the time in whole seconds since 1970');
-  if (signatures.length === 0) throw missing('webhook-signature', '`v1,` and the base64 of an HMAC-SHA256');
+  if (!ID.test(id)) throw headerError('webhook-id', 'a text of up to 256 visible ASCII characters without a full stop');
+  if (!TIMESTAMP.test(timestamp)) throw headerError('webhook-timestamp', 'the time in whole seconds since 1970');
+  if (signatures.length === 0) throw headerError('webhook-signature', '`v1,` and the base64 of an HMAC-SHA256');
   return { id, timestamp: Number(timestamp), signatures };
 }
 
-/** Every secret is tried on every signature, so that the time it takes does not tell which of them fits. */
-function isSigned(keys: readonly Buffer[], claims: Claims, body: string): boolean {
-  let fits = false;
+/** Every secret is tried on every signature, so that the time taken does not reveal which secret is right. */
+function hasValidSignature(keys: readonly Buffer[], claims: Claims, body: string): boolean {
+  let isValid = false;
   for (const key of keys) {
     const expected = Buffer.from(sign(key, claims, body));
     for (const signature of claims.signatures) {
       const given = Buffer.from(signature);
-      const same = given.length === expected.length && timingSafeEqual(given, expected);
-      fits = same || fits;
+      const isEqual = given.length === expected.length && timingSafeEqual(given, expected);
+      isValid = isEqual || isValid;
     }
   }
-  return fits;
+  return isValid;
 }
 
-function missing(header: string, form: string): AppError {
+function headerError(header: string, form: string): AppError {
   return new AppError('signature-missing', `The header ${header} is missing or malformed`, {
     hint: `Sign the request as standardwebhooks.com says; ${header} is ${form}.`,
   });
 }
 
-function wrong(): AppError {
+function signatureError(): AppError {
   return new AppError('signature-wrong', 'The signature does not fit the request', {
     hint: 'Sign `{webhook-id}.{webhook-timestamp}.{body}`, the body byte for byte as it is sent, with RESTORE_WEBHOOK_SECRET.',
   });
 }
 
-function stale(aheadSeconds: number): AppError {
+function staleError(aheadSeconds: number): AppError {
   const distance = `${Math.abs(aheadSeconds)} seconds ${aheadSeconds > 0 ? 'in the future' : 'ago'}`;
   return new AppError('signature-stale', `The request was signed ${distance}, more than ${TOLERANCE_SECONDS}`, {
-    hint: 'Sign the request again with the present time, and check the clock of the machine that signs.',
+    hint: 'Sign the request again with the current time, and check the clock of the machine that signs.',
   });
 }
 
-function malformed(message: string): AppError {
+function configError(message: string): AppError {
   return new AppError('config', message, {
     hint: `Set it to a secret such as \`echo "${PREFIX}$(openssl rand -base64 32)"\` prints; several go with a space between them.`,
   });

@@ -3,34 +3,33 @@ import type { ObjectStore } from '../ports/store.js';
 import { DEFAULT_RETRY, type RetryPolicy, withRetry } from '../services/retry.js';
 
 /**
- * The same store, with every call made again while it fails in a way that may pass. A listing that breaks off is
- * begun again and continues after the last item that was handed out, so none is repeated or lost; each item handed out
- * starts the count of tries afresh.
+ * The same store, with retries of transient failures. A listing that breaks off is started again and continues after the
+ * last item that was yielded, so none is repeated or lost; each yielded item resets the count of attempts.
  */
 export function retryingStore(store: ObjectStore, clock: Clock, policy: RetryPolicy = DEFAULT_RETRY): ObjectStore {
-  const again = <T>(call: () => Promise<T>): Promise<T> => withRetry(clock, call, policy);
+  const callWithRetry = <T>(call: () => Promise<T>): Promise<T> => withRetry(clock, call, policy);
   return {
-    read: (name) => again(() => store.read(name)),
-    create: (name, body) => again(() => store.create(name, body)),
-    swap: (name, body, etag) => again(() => store.swap(name, body, etag)),
-    remove: (name) => again(() => store.remove(name)),
+    read: (name) => callWithRetry(() => store.read(name)),
+    create: (name, body) => callWithRetry(() => store.create(name, body)),
+    swap: (name, body, etag) => callWithRetry(() => store.swap(name, body, etag)),
+    remove: (name) => callWithRetry(() => store.remove(name)),
     list: (prefix) =>
-      resuming(
-        again,
+      resumeList(
+        callWithRetry,
         () => store.list(prefix),
         (object) => object.name,
       ),
     folders: (prefix) =>
-      resuming(
-        again,
+      resumeList(
+        callWithRetry,
         () => store.folders(prefix),
         (name) => name,
       ),
   };
 }
 
-async function* resuming<T>(
-  again: <R>(call: () => Promise<R>) => Promise<R>,
+async function* resumeList<T>(
+  callWithRetry: <R>(call: () => Promise<R>) => Promise<R>,
   open: () => AsyncIterable<T>,
   nameOf: (item: T) => string,
 ): AsyncGenerator<T> {
@@ -40,7 +39,7 @@ async function* resuming<T>(
     source ??= open()[Symbol.asyncIterator]();
     try {
       let step = await source.next();
-      // Listings ascend, and names are ASCII: what is not after the last one was handed out before the break.
+      // Listings ascend, and names are ASCII: an item that is not after the last one was yielded before the break.
       while (step.done !== true && last !== null && nameOf(step.value) <= last) step = await source.next();
       return step;
     } catch (error) {
@@ -49,7 +48,7 @@ async function* resuming<T>(
     }
   };
   try {
-    for (let step = await again(next); step.done !== true; step = await again(next)) {
+    for (let step = await callWithRetry(next); step.done !== true; step = await callWithRetry(next)) {
       last = nameOf(step.value);
       yield step.value;
     }

@@ -9,18 +9,18 @@ import { selectionWords } from '../soulcaster/selection-words.js';
 import type { Text } from '../soulcaster/text.js';
 import type { ExportFormat } from './formats.js';
 import { EXPORT_VERSION, MARK } from './read/records.js';
-import { BodyBuilder, recordCommands, respCommand } from './write/commands.js';
+import { BodyBuilder, recordCommands, encodeResp } from './write/commands.js';
 
-/** What went into an export; complete when its content has ended. */
+/** Counts of an export; complete when its content has ended. */
 export interface ExportTally {
   keys: number;
   lines: number;
 }
 
 /**
- * The content of an export, made while it is read: in memory is a part at a time. Records that a snapshot passes over are
- * not in it, and of a set that several projects share only the selected ones are. Throws `not-found` when the selection
- * means no key of the snapshot, and `damaged` at a part that is not as its manifest says.
+ * The content of an export, generated while it is read: one part is in memory at a time. Superseded records are left out,
+ * and a set that several projects share holds only the selected ones. Throws `not-found` when the selection matches no key
+ * of the snapshot, and `damaged` at a part that does not match the manifest.
  */
 export async function* exportContent(
   snapshot: OpenSnapshot,
@@ -28,10 +28,10 @@ export async function* exportContent(
   format: ExportFormat,
   tally: ExportTally,
 ): AsyncGenerator<Buffer> {
-  const records = selected(snapshot, selection, tally);
-  if (format === 'jsonl') yield* chunked(jsonLines(snapshot.manifest, selection, records, tally));
-  else if (format === 'resp') yield* chunked(respCommands(records));
-  else yield* chunked(pipelineBodies(records));
+  const records = selectRecords(snapshot, selection, tally);
+  if (format === 'jsonl') yield* joinChunks(jsonLines(snapshot.manifest, selection, records, tally));
+  else if (format === 'resp') yield* joinChunks(respCommands(records));
+  else yield* joinChunks(pipelineBodies(records));
   if (tally.keys > 0 || selectsAll(selection)) return;
   throw new AppError(
     'not-found',
@@ -42,21 +42,25 @@ export async function* exportContent(
   );
 }
 
-/** What a snapshot lacks, and with it whatever is made of it. */
-export function lackOf({ ledger, names, state }: Pick<Manifest, 'ledger' | 'names' | 'state'>) {
+/** What a snapshot lacks; its exports lack the same. */
+export function findLacks({ ledger, names, state }: Pick<Manifest, 'ledger' | 'names' | 'state'>) {
   const lacks = ledger.failed.count + (names?.unexplained ?? 0);
   const { count, types = {} } = ledger.unsupported;
   const known = Object.values(types).reduce((sum, each) => sum + each, 0);
-  // Manifests of earlier versions count the types only together.
+  // Manifests of earlier versions have only the total of all types.
   return { state, lacks, unsupported: known === count ? types : { unknown: count } };
 }
 
-interface Chosen extends SourceRecord {
-  /** Whether it is a set of which the selected members alone are here. */
+interface SelectedRecord extends SourceRecord {
+  /** Whether the record is a shared set, reduced to the selected members. */
   readonly shared: boolean;
 }
 
-async function* selected(snapshot: OpenSnapshot, selection: Selection, tally: ExportTally): AsyncGenerator<Chosen> {
+async function* selectRecords(
+  snapshot: OpenSnapshot,
+  selection: Selection,
+  tally: ExportTally,
+): AsyncGenerator<SelectedRecord> {
   const { matches, parts } = await chooseRecords(snapshot, selection);
   const projects = new Set<Text>(selection.projects);
   for await (const { first, key, known, rest } of recordsOf(snapshot, parts)) {
@@ -64,22 +68,30 @@ async function* selected(snapshot: OpenSnapshot, selection: Selection, tally: Ex
     if (belonging === 'other') continue;
     tally.keys += 1;
     if (belonging === 'owned' || first.t !== 'set') yield { first, rest, shared: false };
-    else yield { first: only(first, projects), rest: rest === null ? null : onlyOf(rest, projects), shared: true };
+    else
+      yield {
+        first: keepMembers(first, projects),
+        rest: rest === null ? null : keepMembersOfLines(rest, projects),
+        shared: true,
+      };
   }
 }
 
-function only(line: RecordLine, projects: ReadonlySet<Text>): RecordLine {
+function keepMembers(line: RecordLine, projects: ReadonlySet<Text>): RecordLine {
   return { ...line, v: (line.v as readonly Text[]).filter((member) => projects.has(member)) };
 }
 
-async function* onlyOf(lines: AsyncIterable<RecordLine>, projects: ReadonlySet<Text>): AsyncGenerator<RecordLine> {
-  for await (const line of lines) yield only(line, projects);
+async function* keepMembersOfLines(
+  lines: AsyncIterable<RecordLine>,
+  projects: ReadonlySet<Text>,
+): AsyncGenerator<RecordLine> {
+  for await (const line of lines) yield keepMembers(line, projects);
 }
 
 async function* jsonLines(
   manifest: Manifest,
   selection: Selection,
-  records: AsyncIterable<Chosen>,
+  records: AsyncIterable<SelectedRecord>,
   tally: ExportTally,
 ): AsyncGenerator<string> {
   const { id, label, source, window } = manifest;
@@ -90,7 +102,7 @@ async function* jsonLines(
     source,
     ...(label === undefined ? {} : { label }),
     window,
-    ...lackOf(manifest),
+    ...findLacks(manifest),
     selection: isPart(manifest) ? SELECT_ALL : selectsAll(selection) ? null : selection,
   };
   yield `${JSON.stringify(head)}\n`;
@@ -106,19 +118,19 @@ async function* jsonLines(
 }
 
 /**
- * Whether the snapshot itself lacks what nobody selected: a safety snapshot of some projects, or the import of an export of a
- * selection. To replace anything by an export of it could remove the rest, so that its selection names nothing.
+ * Whether the snapshot itself holds only a selection: a safety snapshot of some projects, or the import of an export with a
+ * selection. Replacing data with its export could remove the rest, so the export's selection is marked as a part.
  */
 function isPart({ imported, partial }: Manifest): boolean {
   return partial === true || imported?.selection !== undefined;
 }
 
-async function* respCommands(records: AsyncIterable<Chosen>): AsyncGenerator<Buffer> {
+async function* respCommands(records: AsyncIterable<SelectedRecord>): AsyncGenerator<Buffer> {
   for await (const { shared, ...record } of records)
-    for await (const command of recordCommands(record, { counters: true }, shared)) yield respCommand(command);
+    for await (const command of recordCommands(record, { counters: true }, shared)) yield encodeResp(command);
 }
 
-async function* pipelineBodies(records: AsyncIterable<Chosen>): AsyncGenerator<string> {
+async function* pipelineBodies(records: AsyncIterable<SelectedRecord>): AsyncGenerator<string> {
   const bodies = new BodyBuilder();
   for await (const { shared, ...record } of records) {
     for await (const command of recordCommands(record, { counters: false }, shared)) {
@@ -129,16 +141,16 @@ async function* pipelineBodies(records: AsyncIterable<Chosen>): AsyncGenerator<s
   yield bodies.end() ?? '';
 }
 
-const CHUNK = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
-async function* chunked(pieces: AsyncIterable<string | Buffer>): AsyncGenerator<Buffer> {
+async function* joinChunks(pieces: AsyncIterable<string | Buffer>): AsyncGenerator<Buffer> {
   let open: Buffer[] = [];
   let bytes = 0;
   for await (const piece of pieces) {
     const next = typeof piece === 'string' ? Buffer.from(piece) : piece;
     open.push(next);
     bytes += next.length;
-    if (bytes < CHUNK) continue;
+    if (bytes < CHUNK_BYTES) continue;
     yield Buffer.concat(open);
     [open, bytes] = [[], 0];
   }

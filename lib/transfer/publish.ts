@@ -21,7 +21,7 @@ import { fromText } from '../snapshot/text.js';
 import { writeVerification } from '../snapshot/verification.js';
 import type { Staged } from './stage.js';
 
-/** The fencing number of what no run wrote. */
+/** The fencing number of objects that no run wrote. */
 const FENCE = 1;
 
 interface PublishPorts {
@@ -32,10 +32,10 @@ interface PublishPorts {
 }
 
 /**
- * Writes the manifest of a staged file beside its parts, so that the scratch store holds a snapshot that a restore takes.
- * Where only a public key is set nothing can be signed: the snapshot, which nobody else can have written, counts as adopted.
+ * Writes the manifest of a staged file beside its parts, so that the scratch store holds a snapshot that can be restored.
+ * With only a public key nothing can be signed; the snapshot counts as adopted, since only this process can have written it.
  */
-export async function finishStaged(
+export async function finalizeStaged(
   { clock, signer }: Pick<PublishPorts, 'clock' | 'signer'>,
   { body, store }: Staged,
 ): Promise<Manifest> {
@@ -44,12 +44,12 @@ export async function finishStaged(
   const at = new Date(clock.now()).toISOString();
   await store.create(adoptedName(body.id), encodeJson({ manifestSha256: sha256(bytes), at }));
   await writeVerification(store, body.id, { state: 'verified', at, run: body.id, depth: 'lines', findings: [] });
-  return demandManifest(store, body.id);
+  return loadWrittenManifest(store, body.id);
 }
 
 /**
- * Copies a staged file into a store as a snapshot, encrypted and signed as the snapshots there are, and reads it back.
- * `signal` stops it. Whatever fails, what was written of it is removed; without a manifest it is no snapshot.
+ * Copies a staged file into a store as a snapshot, encrypted and signed like any other, and reads it back. `signal` stops
+ * the copy. After any failure the written objects are removed; without a manifest they are not a snapshot.
  */
 export async function publishStaged(ports: PublishPorts, staged: Staged, signal: AbortSignal): Promise<Manifest> {
   const { store } = ports;
@@ -57,7 +57,7 @@ export async function publishStaged(ports: PublishPorts, staged: Staged, signal:
   try {
     return await publish(ports, staged, signal);
   } catch (error) {
-    if ((await store.read(manifestName(id)).catch(() => null)) === null) await withdraw(store, id);
+    if ((await store.read(manifestName(id)).catch(() => null)) === null) await removeSnapshot(store, id);
     throw error;
   }
 }
@@ -73,28 +73,28 @@ async function publish(
   for (const [number, part] of body.parts.entries()) {
     if (signal.aborted) throw signal.reason;
     const found = await scratch.read(partName(id, part.name));
-    const sealed = await encryptor.encrypt(found?.body ?? Buffer.alloc(0));
+    const encrypted = await encryptor.encrypt(found?.body ?? Buffer.alloc(0));
     const name = partFile(number, FENCE, encryptor.suffix);
-    if (!(await store.create(partName(id, name), sealed)).created) throw taken(id);
-    parts.push({ ...part, name, stored: { bytes: sealed.length, sha256: sha256(sealed) } });
+    if (!(await store.create(partName(id, name), encrypted)).created) throw concurrentWriterError(id);
+    parts.push({ ...part, name, stored: { bytes: encrypted.length, sha256: sha256(encrypted) } });
   }
   const keyIndex = await writeKeyIndex(ports, { id, fence: FENCE }, sections);
   const depth = await readBack(ports, id, parts, signal);
-  const sealed: ManifestBody = {
+  const manifestBody: ManifestBody = {
     ...body,
     parts,
     keyIndex,
-    counts: encryptor.suffix === '' ? body.counts : { ...body.counts, byProject: labelled(body.counts.byProject) },
-    ledger: await encryptedLedger(encryptor, body.ledger),
+    counts: encryptor.suffix === '' ? body.counts : { ...body.counts, byProject: labelProjects(body.counts.byProject) },
+    ledger: await encryptLedger(encryptor, body.ledger),
     recipients: [...encryptor.recipients],
     ...(body.imported === undefined || encryptor.suffix === ''
       ? {}
-      : { imported: await withoutNames(encryptor, body.imported) }),
+      : { imported: await hideNames(encryptor, body.imported) }),
     readBackAt: new Date(clock.now()).toISOString(),
     previous: await findPreviousLink(store, id),
   };
-  await store.create(manifestName(id), signManifest(sealed, signer));
-  const manifest = await demandManifest(store, id);
+  await store.create(manifestName(id), signManifest(manifestBody, signer));
+  const manifest = await loadWrittenManifest(store, id);
   const at = new Date(clock.now()).toISOString();
   await writeVerification(store, id, { state: 'verified', at, run: id, depth, findings: [] });
   return manifest;
@@ -124,16 +124,16 @@ async function readBack(
   return depth;
 }
 
-async function demandManifest(store: ObjectStore, id: string): Promise<Manifest> {
+async function loadWrittenManifest(store: ObjectStore, id: string): Promise<Manifest> {
   const loaded = await loadManifest(store, id);
   if (loaded !== null && loaded.manifest.seal.sha256 === sha256(loaded.sealed)) return loaded.manifest;
   throw new AppError('damaged', `The manifest of snapshot ${id} did not come back as it was written`, {
-    hint: 'Check the bucket: something alters objects on their way. Then import again.',
+    hint: 'Check the bucket: another program or a proxy alters objects. Then import again.',
   });
 }
 
-/** Whoever reads the store must not learn from it what the file was called, nor what was selected. */
-async function withoutNames(
+/** A reader of the store must not learn the file's name or the selection. */
+async function hideNames(
   encryptor: Encryptor,
   { bytes, format, layers, selected, selection, sha256: sum }: Imported,
 ): Promise<Imported> {
@@ -147,12 +147,12 @@ async function withoutNames(
   };
 }
 
-function labelled(projects: Readonly<Record<string, number>>): Record<string, number> {
+function labelProjects(projects: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(projects).map(([project, count]) => [projectLabel(project), count]));
 }
 
-async function encryptedLedger(encryptor: Encryptor, ledger: Ledger): Promise<Ledger> {
-  const encryptedNames = async (list: Ledger['failed']): Promise<Ledger['failed']> => {
+async function encryptLedger(encryptor: Encryptor, ledger: Ledger): Promise<Ledger> {
+  const encryptKeys = async (list: Ledger['failed']): Promise<Ledger['failed']> => {
     const keys: Ledger['failed']['keys'] = [];
     for (const { key, reason } of list.keys) {
       const plain = typeof key === 'object' && 'age' in key ? Buffer.alloc(0) : fromText(key);
@@ -162,19 +162,19 @@ async function encryptedLedger(encryptor: Encryptor, ledger: Ledger): Promise<Le
   };
   return {
     ...ledger,
-    failed: await encryptedNames(ledger.failed),
-    unsupported: { ...ledger.unsupported, ...(await encryptedNames(ledger.unsupported)) },
+    failed: await encryptKeys(ledger.failed),
+    unsupported: { ...ledger.unsupported, ...(await encryptKeys(ledger.unsupported)) },
   };
 }
 
-async function withdraw(store: ObjectStore, id: string): Promise<void> {
+async function removeSnapshot(store: ObjectStore, id: string): Promise<void> {
   try {
     for await (const { name } of store.list(`snapshots/${id}/`)) await store.remove(name);
   } catch {
-    // Parts without a manifest mean nothing.
+    // Parts without a manifest are not a snapshot.
   }
 }
 
-function taken(id: string): AppError {
-  return new AppError('fenced', `Something else is writing snapshot ${id}`, { hint: 'Import again.' });
+function concurrentWriterError(id: string): AppError {
+  return new AppError('fenced', `Another process is writing snapshot ${id}`, { hint: 'Import again.' });
 }

@@ -6,14 +6,14 @@ import { AppError } from '../errors.js';
 import { errnoOf, isDiskFull } from './fault.js';
 import type { ObjectStore, StoredBody, StoredObject } from '../ports/store.js';
 
-/** A store that lasts as long as this process: its objects are files that nobody else can read. */
+/** A store for the lifetime of this process: its objects are files that no other process can read. */
 export interface ScratchStore extends ObjectStore {
   remove(name: string): Promise<void>;
   /** Removes everything. */
   discard(): Promise<void>;
 }
 
-interface Held {
+interface HeldObject {
   readonly file: string;
   readonly nonce: Buffer;
   readonly size: number;
@@ -25,13 +25,13 @@ const CIPHER = 'aes-256-gcm';
 const TAG_BYTES = 16;
 
 /**
- * Files in a new folder of the system's temporary one (TMPDIR), encrypted with a key that is in the memory of this process
- * alone: what a process that was killed leaves there tells nothing. Throws `store-full` and `store-unavailable`.
+ * Files in a new folder under the system's temporary one (TMPDIR), encrypted with a key that only this process has in its
+ * memory: files left by a killed process are unreadable. Throws `store-full` and `store-unavailable`.
  */
 export async function scratchStore(now: () => number): Promise<ScratchStore> {
-  const folder = await mkdtemp(join(tmpdir(), 'soulcaster-backup-')).catch(rethrow);
+  const folder = await mkdtemp(join(tmpdir(), 'soulcaster-backup-')).catch(throwFolderError);
   const key = randomBytes(32);
-  const objects = new Map<string, Held>();
+  const objects = new Map<string, HeldObject>();
   let writes = 0;
 
   const put = async (name: string, body: Uint8Array): Promise<string> => {
@@ -41,7 +41,7 @@ export async function scratchStore(now: () => number): Promise<ScratchStore> {
     const file = join(folder, etag);
     await writeFile(file, Buffer.concat([cipher.update(body), cipher.final(), cipher.getAuthTag()]), {
       mode: 0o600,
-    }).catch(rethrow);
+    }).catch(throwFolderError);
     const before = objects.get(name);
     objects.set(name, { file, nonce, size: body.length, etag, modifiedAt: now() });
     if (before !== undefined) await rm(before.file, { force: true });
@@ -50,7 +50,7 @@ export async function scratchStore(now: () => number): Promise<ScratchStore> {
   const read = async (name: string): Promise<StoredBody | null> => {
     const held = objects.get(name);
     if (held === undefined) return null;
-    const stored = await readFile(held.file).catch(rethrow);
+    const stored = await readFile(held.file).catch(throwFolderError);
     const decipher = createDecipheriv(CIPHER, key, held.nonce);
     decipher.setAuthTag(stored.subarray(-TAG_BYTES));
     return {
@@ -73,10 +73,10 @@ export async function scratchStore(now: () => number): Promise<ScratchStore> {
       if (held !== undefined) await rm(held.file, { force: true });
     },
     async *list(prefix) {
-      yield* await Promise.resolve(under(objects, prefix));
+      yield* await Promise.resolve(listUnder(objects, prefix));
     },
     async *folders(prefix) {
-      const found = under(objects, prefix).map(({ name }) => name.slice(prefix.length));
+      const found = listUnder(objects, prefix).map(({ name }) => name.slice(prefix.length));
       yield* await Promise.resolve(
         [...new Set(found.filter((rest) => rest.includes('/')).map((rest) => rest.split('/', 1)[0] ?? ''))].sort(),
       );
@@ -85,40 +85,40 @@ export async function scratchStore(now: () => number): Promise<ScratchStore> {
   };
 }
 
-function under(objects: ReadonlyMap<string, Held>, prefix: string): StoredObject[] {
+function listUnder(objects: ReadonlyMap<string, HeldObject>, prefix: string): StoredObject[] {
   const found = [...objects].filter(([name]) => name.startsWith(prefix));
   return found
     .map(([name, { modifiedAt, size }]) => ({ name, size, modifiedAt }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function rethrow(cause: unknown): never {
+function throwFolderError(cause: unknown): never {
   const code = errnoOf(cause);
   throw new AppError(
     isDiskFull(code) ? 'store-full' : 'store-unavailable',
     `The temporary folder ${tmpdir()} cannot be used (${code}). Nothing was written`,
     {
-      hint: 'Make room there, or set TMPDIR to a folder with room for what the file holds, compressed.',
+      hint: 'Free space there, or set TMPDIR to a folder with enough space for the compressed content of the file.',
       cause,
     },
   );
 }
 
 /**
- * `base` with one more snapshot, which `scratch` holds: it can be read by its id and is in no list, so that nothing that is
- * written into `base` names it.
+ * `base` with one more snapshot, held by `scratch`. It can be read by its id but is in no list, so that no object written
+ * into `base` names it.
  */
 export function withSnapshotBeside(base: ObjectStore, scratch: ObjectStore, snapshot: string): ObjectStore {
-  const home = `snapshots/${snapshot}/`;
-  const placeOf = (name: string): ObjectStore => (name.startsWith(home) ? scratch : base);
+  const snapshotFolder = `snapshots/${snapshot}/`;
+  const storeFor = (name: string): ObjectStore => (name.startsWith(snapshotFolder) ? scratch : base);
   return {
-    // What the base knows of objects that do not count goes along.
+    // Includes the base's additional members.
     ...base,
-    read: (name) => placeOf(name).read(name),
-    create: (name, body) => placeOf(name).create(name, body),
-    swap: (name, body, etag) => placeOf(name).swap(name, body, etag),
-    remove: (name) => placeOf(name).remove(name),
-    list: (prefix) => placeOf(prefix).list(prefix),
-    folders: (prefix) => placeOf(prefix).folders(prefix),
+    read: (name) => storeFor(name).read(name),
+    create: (name, body) => storeFor(name).create(name, body),
+    swap: (name, body, etag) => storeFor(name).swap(name, body, etag),
+    remove: (name) => storeFor(name).remove(name),
+    list: (prefix) => storeFor(prefix).list(prefix),
+    folders: (prefix) => storeFor(prefix).folders(prefix),
   };
 }

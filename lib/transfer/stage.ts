@@ -28,10 +28,10 @@ import { scratchStore, type ScratchStore } from './scratch-store.js';
 
 export interface StageRequest {
   readonly path: string;
-  /** What times that are left count from: when the dump was made, in milliseconds since the epoch; null: now. */
+  /** When the dump was made, in milliseconds since the epoch: relative expiries count from here. Null: now. */
   readonly takenAt: number | null;
   readonly ttlUnit: TtlUnit;
-  /** The database of the file that is meant, where it has several. */
+  /** The database to read, when the file has several. */
   readonly database: number | null;
 }
 
@@ -40,19 +40,19 @@ interface StageSettings {
   readonly partBytes: number;
   readonly skipTypes: readonly string[];
   readonly tool: string;
-  /** The source of the database that is protected here; null where none is configured. */
+  /** The source id of the database that this deployment protects; null when none is configured. */
   readonly owner: string | null;
-  /** Stops the reading when it is aborted; its reason is thrown. */
+  /** Stops the reading when aborted; the reason is thrown. */
   readonly signal: AbortSignal;
-  /** Told of the keys that were read so far, now and then. */
+  /** Called from time to time with the number of keys read so far. */
   readonly onProgress: (keys: number) => void;
 }
 
-/** A file as a snapshot that lies in a separate store: everything was read and checked. */
+/** A file as a snapshot in a separate store. The whole file was read and checked. */
 export interface Staged {
   readonly store: ScratchStore;
   readonly body: ManifestBody;
-  /** What the key index of a snapshot is made of, a piece for each part. */
+  /** The sections of the snapshot's key index, one per part. */
   readonly sections: readonly Buffer[];
   readonly head: ExportHead | null;
   /** Sentences for the operator. */
@@ -60,8 +60,8 @@ export interface Staged {
 }
 
 /**
- * Reads a file to its end and makes a snapshot of it in a scratch store, which the caller discards. Throws the error of
- * what is wrong with the file, with its line or offset; then nothing is left.
+ * Reads a file to its end and writes it as a snapshot into a scratch store, which the caller discards. An error names the
+ * line or offset of the fault in the file; then no files are left.
  */
 export async function stageFile(
   ports: { readonly clock: Clock; readonly encryptor: Encryptor },
@@ -76,21 +76,21 @@ export async function stageFile(
     ttlUnit: request.ttlUnit,
     database: request.database,
   }).catch((error: unknown) => {
-    throw errorOf(shown, error);
+    throw toFileError(shown, error);
   });
   const store = await scratchStore(() => ports.clock.now());
   try {
     return await stage(store, file, now, from, { ...settings, database: request.database });
   } catch (error) {
     await store.discard();
-    throw errorOf(shown, error);
+    throw toFileError(shown, error);
   } finally {
     await file.items.return(undefined);
     await file.close();
   }
 }
 
-function errorOf(path: string, error: unknown): unknown {
+function toFileError(path: string, error: unknown): unknown {
   return error instanceof FileFault ? faultError(JSON.stringify(path), error) : error;
 }
 
@@ -104,25 +104,25 @@ async function stage(
   const id = newId(now);
   const sink = openSink({ store, encryptor: PLAIN, snapshot: id, fence: 1, firstIndex: 0 });
   const parts: Part[] = [];
-  const found = withLacks(
-    // A part may be on its way into the store when the file turns out to be wrong: what comes after it would not be removed.
-    await fill(sink, file.items, parts, settings).catch(async (error: unknown) => {
+  const found = addExportLacks(
+    // A part may still be written when a fault is found in the file; without the flush it would appear after the removal.
+    await writeParts(sink, file.items, parts, settings).catch(async (error: unknown) => {
       await sink.flush().catch(() => undefined);
       throw error;
     }),
     file.facts.head,
   );
   const read = indexReader(store, id, parts);
-  const doubles = await findDuplicates(parts, read);
+  const duplicates = await findDuplicates(parts, read);
   const counts = noCounts();
   const sections: Buffer[] = [];
   for (const part of parts.keys()) {
-    const [index, without] = [await read(part), duplicateLines(doubles, part)];
-    countIndex(counts, index, without);
-    sections.push(indexSection(index, without));
+    const [index, duplicatesInPart] = [await read(part), duplicateLines(duplicates, part)];
+    countIndex(counts, index, duplicatesInPart);
+    sections.push(indexSection(index, duplicatesInPart));
   }
-  demandKeys(file, counts.keys, found.ledger, settings.database);
-  await demandWhole(store, id, parts);
+  assertKeys(file, counts.keys, found.ledger, settings.database);
+  await assertReadBack(store, id, parts);
   const { head, takenAt, remarks } = file.facts;
   const to = new Date(takenAt ?? from).toISOString();
   const body: ManifestBody = {
@@ -134,26 +134,29 @@ async function stage(
     window: { from: head?.window.from ?? to, to },
     source: sha256(`file ${file.sha256()}`),
     ...(settings.owner === null ? {} : { owner: settings.owner }),
-    imported: importedOf(file),
+    imported: describeImport(file),
     dbsize: { before: counts.keys, after: counts.keys },
     parts,
     keyIndex: await writeKeyIndex({ store, encryptor: PLAIN }, { id, fence: 1 }, sections),
     counts,
     ledger: { ...found.ledger, saved: counts.keys, unsupported: { ...found.ledger.unsupported, types: found.types } },
-    doubles,
+    doubles: duplicates,
     fieldExpiry: file.format === 'json' ? 'none' : 'read',
     spent: { requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0, estimatedUsd: 0 },
     recipients: [],
     readBackAt: new Date(now).toISOString(),
     previous: null,
   };
-  const twice = doubles.length - found.takenBack;
+  const repeated = duplicates.length - found.takenBack;
   return {
     store,
     body,
     sections,
     head,
-    remarks: [...remarks, ...(twice > 0 ? [`keys that stand in the file twice: ${twice}; the later one counts`] : [])],
+    remarks: [
+      ...remarks,
+      ...(repeated > 0 ? [`keys that are in the file twice: ${repeated}; the later one counts`] : []),
+    ],
   };
 }
 
@@ -163,32 +166,32 @@ const PLAIN: Encryptor = {
   recipients: [],
   canOpen: true,
   encrypt: (plain) => Promise.resolve(plain),
-  open: (sealed) => Promise.resolve(sealed),
+  open: (encrypted) => Promise.resolve(encrypted),
   encryptStream: (plain) => Promise.resolve(plain),
-  openStream: (sealed) => Promise.resolve(sealed),
+  openStream: (encrypted) => Promise.resolve(encrypted),
 };
 
-interface Found {
+interface StagedItems {
   readonly ledger: OpenLedger;
   readonly types: Record<string, number>;
   readonly takenBack: number;
 }
 
-const REPORTED = 1000;
+const KEYS_PER_REPORT = 1000;
 
-async function fill(
+async function writeParts(
   sink: PartSink,
   items: AsyncGenerator<Item>,
   parts: Part[],
   { onProgress, partBytes, signal }: StageSettings,
-): Promise<Found> {
-  const none = () => ({ count: 0, keys: [] });
+): Promise<StagedItems> {
+  const emptyList = () => ({ count: 0, keys: [] });
   let ledger: OpenLedger = {
     saved: 0,
     expiredMeanwhile: 0,
-    changedMeanwhile: none(),
-    unsupported: none(),
-    failed: none(),
+    changedMeanwhile: emptyList(),
+    unsupported: emptyList(),
+    failed: emptyList(),
   };
   const types: Record<string, number> = {};
   const stored = (part: Part): Promise<void> => Promise.resolve(void parts.push(part));
@@ -214,7 +217,7 @@ async function fill(
     const role = line.void === true ? 'voids' : starts ? ({ begins: keyOf(line), type: line.t } as const) : 'continues';
     const room = sink.write(line, role);
     if (room !== undefined) await room;
-    if (starts && ++keys % REPORTED === 0) {
+    if (starts && ++keys % KEYS_PER_REPORT === 0) {
       if (signal.aborted) throw toAppError(signal.reason);
       onProgress(keys);
     }
@@ -225,8 +228,8 @@ async function fill(
   return { ledger, types, takenBack };
 }
 
-/** A temporary folder may lie as any disk does: the parts are read back before anything relies on them. */
-async function demandWhole(store: ScratchStore, id: string, parts: readonly Part[]): Promise<void> {
+/** The disk of a temporary folder may be faulty: the parts are read back before they are used. */
+async function assertReadBack(store: ScratchStore, id: string, parts: readonly Part[]): Promise<void> {
   for (const part of parts) {
     const { findings } = await checkPart({ store, encryptor: PLAIN }, id, part, parts);
     if (findings[0] === undefined) continue;
@@ -240,8 +243,8 @@ async function demandWhole(store: ScratchStore, id: string, parts: readonly Part
   }
 }
 
-/** What the snapshot lacked that the file was made of, the file lacks as well. */
-function withLacks(found: Found, head: ExportHead | null): Found {
+/** Adds the keys that the exported snapshot lacked: the file lacks them as well. */
+function addExportLacks(found: StagedItems, head: ExportHead | null): StagedItems {
   if (head === null) return found;
   const { failed, unsupported } = found.ledger;
   const types = { ...found.types, ...head.unsupported };
@@ -254,38 +257,37 @@ function withLacks(found: Found, head: ExportHead | null): Found {
   return { ...found, ledger, types };
 }
 
-/** Nothing would be restored, and in mode replace all would be removed: only who wrote the file of no key can mean that. */
-function demandKeys({ format }: OpenFile, keys: number, ledger: OpenLedger, database: number | null): void {
+/** Refuses a file without keys: a restore would write nothing, and in mode replace would remove everything. An RDB file or an export may be empty. */
+function assertKeys({ format }: OpenFile, keys: number, ledger: OpenLedger, database: number | null): void {
   if (keys + ledger.failed.count + ledger.unsupported.count > 0) return;
   if (database !== null)
     throw new FileFault('usage', '', `it has no key of database ${database}`, 'Give the number of another database.');
-  if (format === 'json' || format === 'resp')
-    throw new FileFault('invalid', '', 'it is empty: there is no key in it', HINT);
+  if (format === 'json' || format === 'resp') throw new FileFault('invalid', '', 'it holds no keys', HINT);
 }
 
-const HINT = 'Check that the dump was made of the right database, and came to its end.';
+const HINT = 'Check that the dump was made from the right database and is complete.';
 
-function isIncomplete({ ledger, types }: Found, { skipTypes }: StageSettings): boolean {
+function isIncomplete({ ledger, types }: StagedItems, { skipTypes }: StageSettings): boolean {
   return (
     ledger.failed.count > 0 || refusedTypes({ unsupported: { ...ledger.unsupported, types } }, skipTypes).length > 0
   );
 }
 
-function importedOf({ facts, format, layers, name, sha256: sum, size }: OpenFile): Imported {
+function describeImport({ facts, format, layers, name, sha256: sum, size }: OpenFile): Imported {
   const selection = facts.head?.selection ?? null;
-  // A name may hold anything; it is printed and stored.
+  // The name may hold any characters, and is printed and stored.
   return {
     file: name.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 128),
     bytes: size,
     sha256: sum(),
     format,
     layers: [...layers],
-    ...(selection === null ? {} : selectedOf(selection)),
+    ...(selection === null ? {} : describeSelection(selection)),
   };
 }
 
-/** The selection of an export of what is but a part of a database names nothing. */
-function selectedOf(selection: Selection): Pick<Imported, 'selection' | 'selected'> {
+/** A selection that selects all means an export of a snapshot that holds only a part of a database. */
+function describeSelection(selection: Selection): Pick<Imported, 'selection' | 'selected'> {
   if (selectsAll(selection)) return { selection: 'of a snapshot that is a part itself' };
   return { selection: selectionWords(selection), selected: JSON.stringify(selection) };
 }

@@ -115,7 +115,7 @@ it('writes nothing of a file with an error in its last line, and names the line'
   ]) {
     const { code, json } = await runApart(args);
     expect(code).toBe(1);
-    expect(json.error?.message).toBe(`${JSON.stringify(file)}, line 2: it is no JSON. Nothing was written`);
+    expect(json.error?.message).toBe(`${JSON.stringify(file)}, line 2: it is not JSON. Nothing was written`);
   }
   expect(await stateOf(url)).toEqual(before);
   expect((await cliJson(['list'], env)).json['snapshots']).toEqual(

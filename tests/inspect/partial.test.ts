@@ -8,7 +8,7 @@ import { loadManifest, type Manifest } from '../../lib/snapshot/manifest.js';
 import { fromText } from '../../lib/snapshot/text.js';
 import { parseSelection, SELECT_ALL } from '../../lib/soulcaster/selection.js';
 import { exportContent } from '../../lib/transfer/export.js';
-import { finishStaged } from '../../lib/transfer/publish.js';
+import { finalizeStaged } from '../../lib/transfer/publish.js';
 import { writeOutFile } from '../../lib/transfer/write/out-file.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
 import { openTransferBench, PLAIN, type TransferBench } from '../transfer/transfer-bench.js';
@@ -96,7 +96,7 @@ describe('a comparison with a snapshot of a part of a database', () => {
     const content = exportContent(opened(whole), selection, 'jsonl', { keys: 0, lines: 0 });
     await writeOutFile(path, content, { force: false, encryptor: PLAIN, signal: new AbortController().signal });
     const brought = await bench.staged(path);
-    const manifest = await finishStaged({ clock: bench.clock, signer: UNSIGNED }, brought);
+    const manifest = await finalizeStaged({ clock: bench.clock, signer: UNSIGNED }, brought);
     return { manifest, store: brought.store, encryptor: PLAIN };
   }
 });

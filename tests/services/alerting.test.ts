@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { bodyOf as whole, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
 import { alertWebhook } from '../../lib/services/alert-webhook/alerter.js';
-import { bodyOf, formatOf } from '../../lib/services/alert-webhook/formats.js';
+import { formatBody, detectFormat } from '../../lib/services/alert-webhook/formats.js';
 import { httpHeartbeat } from '../../lib/services/heartbeat.js';
 import type { Clock } from '../../lib/ports/clock.js';
 
@@ -37,7 +37,7 @@ afterEach(() => server.stop());
 const hook = () => alertWebhook({ url: `${server.url}/services/secret-path`, clock: hurried });
 
 describe('the alert webhook', () => {
-  it('is sent text as Slack takes it, and the same as data', async () => {
+  it('gets text in the form of Slack, and the same as data', async () => {
     await hook().send('It is <old> & breached.', [notice], 'key');
     expect(requests).toMatchObject([{ method: 'POST', url: '/services/secret-path', type: 'application/json' }]);
     expect(JSON.parse(requests[0]?.body ?? '')).toEqual({
@@ -46,13 +46,13 @@ describe('the alert webhook', () => {
     });
   });
 
-  it.each([500, 429, 408])('is tried again after %i', async (status) => {
+  it.each([500, 429, 408])('is retried after %i', async (status) => {
     answers = [status, status];
     await hook().send('x', [notice], 'key');
     expect(requests).toHaveLength(3);
   });
 
-  it.each([400, 404, 302])('is not tried again after %i', async (status) => {
+  it.each([400, 404, 302])('is not retried after %i', async (status) => {
     answers = [status];
     await expect(hook().send('x', [notice], 'key')).rejects.toMatchObject({
       code: 'alert-unavailable',
@@ -61,14 +61,14 @@ describe('the alert webhook', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it('never shows its address, not even when there is nobody', async () => {
+  it('never shows its address, not even when the host cannot be reached', async () => {
     const nobody = alertWebhook({ url: 'http://127.0.0.1:1/services/secret-path', clock: hurried });
     const error: unknown = await nobody.send('x', [notice], 'key').catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'alert-unavailable', transient: true });
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('secret-path');
   });
 
-  it('sends nothing where none is configured', async () => {
+  it('sends nothing when no address is configured', async () => {
     const none = alertWebhook({ url: null, clock: hurried });
     await none.send('x', [notice], 'key');
     expect([none.configured, requests]).toEqual([false, []]);
@@ -91,8 +91,8 @@ const OBJECTIONS: readonly [who: string, text: string][] = [
   ['a gateway', '{"error":{"code":403,"message":"forbidden"}}'],
 ];
 
-describe('a status of success with an objection', () => {
-  it.each(OBJECTIONS)('of %s is no delivery, and is not tried again', async (_, text) => {
+describe('a refusal in an answer with status 200', () => {
+  it.each(OBJECTIONS)('%s is not a delivery, and is not retried', async (_, text) => {
     bodies = [text];
     await expect(hook().send('x', [notice], 'key')).rejects.toMatchObject({
       code: 'alert-unavailable',
@@ -102,7 +102,7 @@ describe('a status of success with an objection', () => {
     expect(requests).toHaveLength(1);
   });
 
-  it.each(OBJECTIONS)('of %s is no sign of life', async (_, text) => {
+  it.each(OBJECTIONS)('%s is not a successful ping', async (_, text) => {
     bodies = [text];
     await expect(httpHeartbeat({ url: server.url, clock: hurried }).ping('success')).rejects.toMatchObject({
       code: 'alert-unavailable',
@@ -110,7 +110,7 @@ describe('a status of success with an objection', () => {
     });
   });
 
-  it('that passes is tried again', async () => {
+  it('is retried when it may pass', async () => {
     bodies = [
       'Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId x',
     ];
@@ -129,13 +129,13 @@ describe('a status of success with an objection', () => {
     '{"success":true,"error":null}',
     '{"name":"spaces/x/messages/y","text":"ALERT error, invalid, HTTP error 429"}',
     '{"status":"accepted"}',
-  ])('is not seen in %j', async (text) => {
+  ])('is not found in %j', async (text) => {
     bodies = [text, text];
     expect(await hook().send('x', [notice], 'key')).toBe('delivered');
     await httpHeartbeat({ url: server.url, clock: hurried }).ping('success');
   });
 
-  it('is not waited for where the answer does not end, nor read without end', async () => {
+  it('is not awaited in an answer without an end, and only the beginning is read', async () => {
     let sent = 0;
     const endless = await serveHttp((request, response) => {
       request.resume();
@@ -154,9 +154,9 @@ describe('a status of success with an objection', () => {
   });
 });
 
-describe('the form of a message', () => {
+describe('the format of a message', () => {
   const bodyFor = (url: string, text = 'head\nline'): Record<string, unknown> =>
-    bodyOf(formatOf(url), text, [notice]) as Record<string, unknown>;
+    formatBody(detectFormat(url), text, [notice]) as Record<string, unknown>;
 
   it.each([
     ['https://hooks.slack.com/services/T/B/x', 'slack'],
@@ -171,10 +171,10 @@ describe('the form of a message', () => {
     ['https://notslack.com/x', 'generic'],
     ['https://slack.com.evil.example/x', 'generic'],
   ])('for %s is %s', (url, format) => {
-    expect(formatOf(url)).toBe(format);
+    expect(detectFormat(url)).toBe(format);
   });
 
-  it('is what each receiver takes, and no field more', () => {
+  it('has only the fields that the receiver accepts', () => {
     expect(bodyFor('https://hooks.slack.com/x', 'a < b')).toEqual({ text: 'a &lt; b' });
     expect(bodyFor('https://chat.googleapis.com/x', 'a < b')).toEqual({ text: 'a < b' });
     expect(bodyFor('https://discord.com/x', '@everyone')).toEqual({
@@ -192,7 +192,7 @@ describe('the form of a message', () => {
     });
   });
 
-  it('for Discord has 2,000 characters at most, cut behind a line, with a word of it', () => {
+  it('for Discord has at most 2,000 characters, is cut after a line, and says so', () => {
     const lines = Array.from({ length: 90 }, (_, at) => `ALERT ${at} ${'x'.repeat(40)}`).join('\n');
     const { content } = bodyFor('https://discord.com/x', lines) as { content: string };
     expect(content.length).toBeLessThanOrEqual(2_000);
@@ -204,30 +204,33 @@ describe('the form of a message', () => {
 });
 
 describe('a message that may have arrived', () => {
-  it.each(['no answer in time', 'a connection that breaks'])('%s is unknown, and gets no copy', async (what) => {
-    let asked = 0;
-    const slow = await serveHttp(async (request) => {
-      await whole(request);
-      asked++;
-      if (what !== 'no answer in time') request.socket.destroy();
-    });
-    const url = `${slow.url}/x`;
-    expect(await alertWebhook({ url, clock: hurried, timeoutMs: 3_000 }).send('x', [notice], 'key')).toBe('unknown');
-    expect(asked).toBe(1);
-    await slow.stop();
-  });
+  it.each(['no answer in time', 'a connection that breaks'])(
+    '%s is unknown, and the message is not repeated',
+    async (what) => {
+      let asked = 0;
+      const slow = await serveHttp(async (request) => {
+        await whole(request);
+        asked++;
+        if (what !== 'no answer in time') request.socket.destroy();
+      });
+      const url = `${slow.url}/x`;
+      expect(await alertWebhook({ url, clock: hurried, timeoutMs: 3_000 }).send('x', [notice], 'key')).toBe('unknown');
+      expect(asked).toBe(1);
+      await slow.stop();
+    },
+  );
 
-  it('is what a gateway says that gave up', async () => {
+  it('includes one behind a gateway that gave up', async () => {
     answers = [504];
     expect(await hook().send('x', [notice], 'key')).toBe('unknown');
     expect(requests).toHaveLength(1);
   });
 
   it.each([
-    [404, /make a new one/],
+    [404, /create a new one/],
     [400, /ALERT_FORMAT/],
     [302, /final address/],
-  ])('a refusal with %i is told with its remedy', async (status, hint) => {
+  ])('a refusal with %i has a hint with the remedy', async (status, hint) => {
     answers = [status];
     await expect(hook().send('x', [notice], 'key')).rejects.toMatchObject({ hint: expect.stringMatching(hint) });
   });
@@ -256,7 +259,7 @@ describe('the heartbeat', () => {
     },
   );
 
-  it('is tried twice, and says when nobody heard it', async () => {
+  it('is tried twice, and fails when no host answers', async () => {
     answers = [500, 500];
     const heartbeat = httpHeartbeat({ url: server.url, clock: hurried });
     await expect(heartbeat.ping('success')).rejects.toMatchObject({ code: 'alert-unavailable' });

@@ -2,7 +2,7 @@ import { uptime } from 'node:os';
 import { expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
 
-it('has the uptime of the system to ten milliseconds, however often it is asked', async () => {
+it('has the uptime of the system to ten milliseconds, however often it is read', async () => {
   const clock = systemClock();
   for (let round = 0; round < 5; round++) {
     const before = uptime() * 1000;

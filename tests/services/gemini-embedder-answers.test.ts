@@ -39,7 +39,7 @@ const refused = (status: number, details: unknown, message = 'quoting a text') =
   answered(status, { error: { code: status, message, status: 'WHATEVER', details } });
 
 describe('the request', () => {
-  it('asks for the dimension, without a task type, and carries the key in its header alone', async () => {
+  it('sends the dimension, no task type, and the key only in a header', async () => {
     expect(await answered(200, { embeddings: [{ values: [1.5, -2] }] })).toEqual([Float32Array.of(1.5, -2)]);
     expect(asked).toMatchObject({ url: '/v1beta/models/gemini-embedding-001:batchEmbedContents', key: 'key' });
     expect(JSON.parse(asked.body)).toEqual({
@@ -101,7 +101,7 @@ describe('the details of a refusal', () => {
     expect(await refused(status, details, message)).toMatchObject({ code });
   });
 
-  it('a busy service may say when to come back', async () => {
+  it('a busy service may say when to retry', async () => {
     expect(await refused(503, retryInfo('2s'))).toMatchObject({ code: 'embedder-unavailable', retryAfterMs: 2_000 });
   });
 

@@ -61,7 +61,7 @@ function failCalls(fault: CallFault, times = Infinity): void {
 }
 const callsMade = (): number => gemini.calls() - before;
 
-describe('what is not tried again', () => {
+describe('failures that are not retried', () => {
   it.each([
     ['a key that is not known', { apiKey: 'secret-other-key' }, 'embedder-denied', /GEMINI_API_KEY/],
     ['a model that is not known', { model: 'text-embedding-004' }, 'embedder-denied', /EMBEDDING_MODEL/],
@@ -86,14 +86,14 @@ describe('what is not tried again', () => {
     expect(await atOnce(embedder().embed(['secret-text one']))).toHaveLength(1);
   });
 
-  it('a rate limit: the caller is told how long to wait', async () => {
+  it('a rate limit, with the time to wait', async () => {
     failCalls('rate-limit');
     const error = await failure(atOnce(embedder().embed(TEXTS)));
     expect(error).toMatchObject({ code: 'embedder-limit', transient: true, retryAfterMs: 17_000 });
     expect(callsMade()).toBe(1);
   });
 
-  it('a rate limit that names no time', async () => {
+  it('a rate limit without a time', async () => {
     failCalls('rate-limit-bare');
     const error = await failure(atOnce(embedder().embed(TEXTS)));
     expect(error).toMatchObject({ code: 'embedder-limit', transient: true, retryAfterMs: undefined });
@@ -108,7 +108,7 @@ describe('what is not tried again', () => {
   });
 });
 
-describe('what is tried again, twice at most', () => {
+describe('failures that are retried, at most twice', () => {
   const passing: CallFault[] = [500, 503, 'reset', 'lose-reply', 'half-reply', 'one-short', 'not-json'];
 
   it.each(passing)('%s, when it stays', async (fault) => {
@@ -137,12 +137,12 @@ describe('what is tried again, twice at most', () => {
     expect(error.message).toContain('50 ms');
   });
 
-  it('nobody there', async () => {
+  it('no host', async () => {
     const error = await failure(settled(embedder({ baseUrl: 'http://127.0.0.1:1' }).embed(TEXTS)));
     expect(error).toMatchObject({ code: 'embedder-unavailable', transient: true });
   });
 
-  it('a rate limit after something else still ends the tries', async () => {
+  it('a rate limit after another failure ends the attempts', async () => {
     gemini.setFaults({ call: ({ index }) => (index === before ? 503 : 'rate-limit') });
     expect(await failure(settled(embedder().embed(TEXTS)))).toMatchObject({
       code: 'embedder-limit',
@@ -152,12 +152,12 @@ describe('what is tried again, twice at most', () => {
   });
 });
 
-describe('vectors that are no good', () => {
+describe('unusable vectors', () => {
   it.each([
     ['nan', 768, NaN],
     ['zero', 768, 0],
     ['short', 767, expect.any(Number)],
-  ] as const)('are handed on as they came: %s', async (fault, length, first) => {
+  ] as const)('are returned unchanged: %s', async (fault, length, first) => {
     gemini.setFaults({ vector: (text) => (text.endsWith('two') ? fault : null) });
     const vectors = (await embedder().embed(TEXTS)).map((vector) => [vector.length, vector[0]]);
     expect(vectors).toEqual([
@@ -168,7 +168,7 @@ describe('vectors that are no good', () => {
   });
 });
 
-describe('what cannot be', () => {
+describe('invalid input', () => {
   it.each([
     ['an empty key', { apiKey: '' }],
     ['a key with a line end', { apiKey: 'secret-api-key\n' }],

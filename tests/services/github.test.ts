@@ -44,8 +44,8 @@ async function failure(work: Promise<unknown>): Promise<AppError> {
   );
 }
 
-describe('who a token is', () => {
-  it('tells login, scopes, expiry and what is left of the limit', async () => {
+describe('the identity of a token', () => {
+  it('has login, scopes, expiry and the remaining limit', async () => {
     expect(await github.identify(CLASSIC)).toEqual({
       login: 'octo',
       scopes: ['repo', 'read:user'],
@@ -59,13 +59,13 @@ describe('who a token is', () => {
     });
   });
 
-  it('tells a fine-grained token, which has no scopes, from one with none', async () => {
+  it('distinguishes a fine-grained token, which has no scopes, from a token with an empty list', async () => {
     const fine = await github.identify(FINE);
     expect([fine.scopes, fine.expiresAt]).toEqual([null, Date.parse('2027-01-02T03:04:05+02:00')]);
     expect(await github.identify(NO_SCOPES)).toMatchObject({ scopes: [], expiresAt: null });
   });
 
-  it('tells what it sees of a repository', async () => {
+  it('reports its access to a repository', async () => {
     expect(await github.repository(FINE, 'acme/shop')).toBe('write');
     expect(await github.repository(FINE, 'acme/docs')).toBe('read');
     expect(await github.repository(FINE, 'acme/secret')).toBe('hidden');
@@ -116,7 +116,7 @@ describe('failures', () => {
     ['token-lifetime', /longer than 366 days/, /shorter life.*github rotate --env-file/],
     ['classic-banned', /classic/, /fine-grained/],
     ['app-restricted', /OAuth apps/, /approve the app/],
-  ])('%s is told by its cause, with the remedy for it, and not with a scope', async (fault, message, hint) => {
+  ])('%s is reported with its cause and remedy, not as a missing scope', async (fault, message, hint) => {
     standIn.set({ fault: () => fault });
     const error = await failure(github.identify(CLASSIC));
     expect(error.message).toMatch(message);
@@ -124,13 +124,13 @@ describe('failures', () => {
     expect(error.hint).not.toMatch(/scope repo/);
   });
 
-  it('a token that GitHub does not know is github-denied, asked once', async () => {
+  it('a token that GitHub does not know is github-denied, after one request', async () => {
     const before = standIn.calls.length;
     expect(await failure(github.identify('ghp_unknown'))).toMatchObject({ code: 'github-denied', transient: false });
     expect(standIn.calls.length).toBe(before + 1);
   });
 
-  it('tells how long a limit lasts, and asks no more', async () => {
+  it('says how long a limit lasts, and sends no further request', async () => {
     const before = standIn.calls.length;
     standIn.set({ fault: () => 'primary' });
     const { retryAfterMs = 0 } = await failure(github.identify(CLASSIC));
@@ -141,13 +141,13 @@ describe('failures', () => {
     expect(standIn.calls.length).toBe(before + 2);
   });
 
-  it('a passing failure is tried again', async () => {
+  it('a transient failure is retried', async () => {
     let left = 2;
     standIn.set({ fault: () => (left-- > 0 ? 503 : null) });
     expect((await github.identify(CLASSIC)).login).toBe('octo');
   });
 
-  it('a token that no header takes is a mistake of configuration, and not quoted', async () => {
+  it('a token that a header cannot hold is a configuration error, and not quoted', async () => {
     const error = await failure(github.identify('ghp_with a space'));
     expect([error.code, error.message.includes('space ')]).toEqual(['config', false]);
     expect(error.message).not.toContain('ghp_with');

@@ -80,7 +80,7 @@ describe('the page of a provider', () => {
     expect((await read('google', json(incidents))).state).toBe(state);
   });
 
-  it('is told in one printable line', async () => {
+  it('is reported in one printable line', async () => {
     const { summary } = await read('vercel', statuspage('minor', `a\u001b[31m\n\u202eb ${'x'.repeat(500)}`));
     expect(summary).toMatch(/^a \[31m b x{100,}\.\.\.$/);
     expect((await read('vercel', statuspage('minor', ''))).summary).not.toBe('');
@@ -101,7 +101,7 @@ describe('a page that cannot be read', () => {
     await expect(read('upstash', given)).rejects.toMatchObject(unreadable);
   });
 
-  it('is not taken for good news, whatever it holds', async () => {
+  it('is never reported as operational', async () => {
     const value = fc.oneof(fc.jsonValue(), fc.record({ status: fc.jsonValue() }));
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...PROVIDERS), value, async (provider, held) => {
@@ -113,14 +113,14 @@ describe('a page that cannot be read', () => {
     );
   });
 
-  it('is one that nobody serves', async () => {
+  it('includes one that no host serves', async () => {
     const status = providerStatus({ addresses: ['github=http://127.0.0.1:1/'] });
     await expect(status.read('github', null)).rejects.toMatchObject(unreadable);
   });
 });
 
 describe('the addresses', () => {
-  it('are those of the vendors unless others are given, one may be left out, or all', () => {
+  it('are those of the vendors unless others are given; one or all may be turned off', () => {
     const status = providerStatus({ addresses: ['vercel=off', `github=${url}`] });
     expect([status.address('vercel'), status.address('github')]).toEqual([null, url]);
     expect(status.address('upstash')).toBe('https://status.upstash.com/api/v2/status.json');

@@ -30,7 +30,7 @@ describe('qstashQueue under faults', () => {
     return error as AppError;
   };
 
-  it('publishes the items again that failed alone, and only those', async () => {
+  it('publishes only the refused messages again', async () => {
     const asked: string[] = [];
     rig.qstash.setFaults({
       failItem: ({ body }) => {
@@ -45,7 +45,7 @@ describe('qstashQueue under faults', () => {
     expect(asked.filter((body) => body === '3')).toHaveLength(3);
   });
 
-  it('says how many items were refused to the end', async () => {
+  it('says how many messages were refused after all attempts', async () => {
     rig.qstash.setFaults({ failItem: ({ body }) => body === '4' });
     const error = await failure(rig.queue.publish(numbers(6).map((text) => message(text))));
     expect(error).toMatchObject({ code: 'queue-unavailable', transient: true });
@@ -54,7 +54,7 @@ describe('qstashQueue under faults', () => {
     expect(bodies()).toEqual(['0', '1', '2', '3', '5']);
   });
 
-  it('asks for at most 100 messages at a time', async () => {
+  it('sends at most 100 messages at a time', async () => {
     const places: number[] = [];
     rig.qstash.setFaults({ failItem: ({ index }) => places.push(index) < 0 });
     await rig.queue.publish(numbers(201).map((text) => message(text)));
@@ -70,7 +70,7 @@ describe('qstashQueue under faults', () => {
     expect(bodies()).toEqual(['1']);
   });
 
-  it('sends once a try, whatever the SDK would like', async () => {
+  it('sends one request per attempt, without retries of the SDK', async () => {
     rig.qstash.setFaults({ rejectPublish: { status: 503, times: 3 } });
     const hasty = rig.another({ retry: { ...QUICK, attempts: 1 } });
     for (let n = 0; n < 3; n++) await failure(hasty.publish([message('1')]));
@@ -94,7 +94,7 @@ describe('qstashQueue under faults', () => {
     expect(told).not.toContain('value');
   });
 
-  it('refuses to go on with a wrong token', async () => {
+  it('does not continue with a wrong token', async () => {
     const error = await failure(rig.another({ token: 'wrong-token' }).publish([message('1')]));
     expect(error.code).toBe('queue-denied');
     expect(JSON.stringify([error.message, error.hint])).not.toContain('wrong-token');
@@ -130,7 +130,7 @@ describe('qstashQueue under faults', () => {
     ['answers with something else', 'text/html', '<html>hello</html>'],
     ['answers with no list of results', 'application/json', '{"ok":true}'],
     ['answers with too short a list', 'application/json', '[]'],
-  ])('does not take it for success when a server %s', async (_, type, body) => {
+  ])('does not count it as success when a server %s', async (_, type, body) => {
     rig.qstash.setFaults({ rejectPublish: { status: 200, headers: { 'content-type': type }, body } });
     const error = await failure(rig.queue.publish([message('1')]));
     expect(error).toMatchObject({ code: 'queue-unavailable', transient: true });
@@ -143,7 +143,7 @@ describe('qstashQueue under faults', () => {
     await stop();
   });
 
-  it('takes no notice of QSTASH variables in the environment', async () => {
+  it('ignores QSTASH variables in the environment', async () => {
     const names = { QSTASH_DEV: 'true', QSTASH_REGION: 'US_EAST_1', QSTASH_TOKEN: 'other', QSTASH_URL: 'http://x' };
     const before = Object.fromEntries(Object.keys(names).map((name) => [name, process.env[name]]));
     Object.assign(process.env, names);
@@ -159,7 +159,7 @@ describe('qstashQueue under faults', () => {
     expect(bodies()).toEqual(['1']);
   });
 
-  describe('asked for its signing keys', () => {
+  describe('reading its signing keys', () => {
     const answering = async (listener: RequestListener, path = ''): Promise<AppError> => {
       const { stop, url } = await serveHttp(listener);
       const queue = qstashQueue({
@@ -178,7 +178,7 @@ describe('qstashQueue under faults', () => {
     };
     const KEYS = JSON.stringify({ current: 'sig_current', next: 'sig_next' });
 
-    it('below a path, as messages are published there, and not beside it', async () => {
+    it('uses the path of its URL, as publishing does', async () => {
       const found = await answering((request, response) => {
         response.writeHead(request.url === '/v2/keys' ? 200 : 404).end(KEYS);
       }, '/some/path');
@@ -197,7 +197,7 @@ describe('qstashQueue under faults', () => {
     it.each<[string, RequestListener]>([
       ['does not end', (_, response) => void response.writeHead(200).write('{"current":')],
       ['asks to come later', (_, response) => void response.writeHead(429, { 'retry-after': '1' }).end()],
-    ])('takes an answer that %s for what passes', async (_, listener) => {
+    ])('treats an answer that %s as transient', async (_, listener) => {
       expect(await answering(listener)).toMatchObject({
         code: 'queue-unavailable',
         transient: true,

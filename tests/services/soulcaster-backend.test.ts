@@ -53,7 +53,7 @@ describe('soulcasterBackend', () => {
       .catch((error: unknown) => error);
   };
 
-  it('asks under the path of its URL', async () => {
+  it('sends requests below the path of its URL', async () => {
     server.answer = json(COUNTS);
     for (const suffix of ['', '/']) await backendAt(`${server.url}/api${suffix}`).stats('p 1');
     server.answer = json({ status: 'ok' });
@@ -73,12 +73,12 @@ describe('soulcasterBackend', () => {
     ['storage that is not there', json({ status: 'healthy', storage: 'disconnected' }), false],
     ['503', json({ detail: { status: 'healthy' } }, 503), false],
     ['404', text(HTML, 404), false],
-  ])('takes %s at /health for what it is', async (_, answer, expected) => {
+  ])('evaluates %s at /health', async (_, answer, expected) => {
     server.answer = answer;
     expect(await backendAt(server.url).healthy()).toBe(expected);
   });
 
-  it.each([500, 502, 503, 429, 408])('tries again after %i, and fails with what may pass', async (status) => {
+  it.each([500, 502, 503, 429, 408])('retries after %i, and fails with a transient error', async (status) => {
     expect(await statsError(text(HTML, status))).toMatchObject({
       code: 'backend-unavailable',
       message: `The backend answered with status ${status}`,
@@ -87,7 +87,7 @@ describe('soulcasterBackend', () => {
     expect(server.asked).toHaveLength(3);
   });
 
-  it('gets over a failure that passes', async () => {
+  it('recovers from a transient failure', async () => {
     let calls = 0;
     server.answer = (request, response) =>
       (++calls < 3 ? text('waking up', 503) : json(calls === 3 ? { status: 'ok' } : COUNTS))(request, response);
@@ -112,7 +112,7 @@ describe('soulcasterBackend', () => {
     ['sources that are no counts', json({ ...COUNTS, by_source: { reddit: 'many' } })],
     ['cut JSON', text(JSON.stringify(COUNTS).slice(0, 40))],
     ['an endless page', text(HTML.repeat(5_000))],
-  ])('fails for good at %s, without quoting it', async (_, answer) => {
+  ])('fails permanently for %s, without quoting it', async (_, answer) => {
     const error = await statsError(answer);
     expect(error).toMatchObject({ code: 'backend-unavailable', transient: false });
     expect((error as Error).message).not.toMatch(/doctype|many|Not Found/);

@@ -41,14 +41,14 @@ describe('standardWebhooks', () => {
     headers: { 'webhook-id': 'a', 'webhook-timestamp': String(at), 'webhook-signature': signature },
   });
 
-  it('takes what the specification says, computed without its package', () => {
+  it('accepts signatures of the specification, computed without its package', () => {
     const secret = newSecret();
     const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
     const mac = createHmac('sha256', key).update(`a.${at}.{}`).digest('base64');
     expect(standardWebhooks({ secret, clock }).verify(request(`v1,${mac}`))).toBe('a');
   });
 
-  it.each([' ', ',', ', ', '\n'])('takes each of several secrets, separated by %j', (separator) => {
+  it.each([' ', ',', ', ', '\n'])('accepts each of several secrets, separated by %j', (separator) => {
     const secrets = [newSecret(), newSecret(24), newSecret(64)];
     const verifier = standardWebhooks({ secret: ` ${secrets.join(separator)}\n`, clock });
     for (const secret of secrets) expect(verifier.verify(request(signWith(secret)('a', at, '{}')))).toBe('a');
@@ -65,7 +65,7 @@ describe('standardWebhooks', () => {
     ['base64 that was cut off', `whsec_${'A'.repeat(33)}`],
     ['too short a key', newSecret(23)],
     ['too long a key', newSecret(65)],
-  ])('does not take %s for a secret, and does not repeat it', (_, secret) => {
+  ])('refuses %s as a secret, and does not quote it', (_, secret) => {
     const { code, message, hint } = refused(secret);
     expect(code).toBe('config');
     expect(message).toContain('RESTORE_WEBHOOK_SECRET');
@@ -73,7 +73,7 @@ describe('standardWebhooks', () => {
     if (key.length > 1) expect(message + hint).not.toContain(key);
   });
 
-  it('takes a secret without padding for the same key', () => {
+  it('reads a secret without padding as the same key', () => {
     const secret = newSecret(32);
     const verifier = standardWebhooks({ secret: secret.replaceAll('=', ''), clock });
     expect(verifier.verify(request(signWith(secret)('a', at, '{}')))).toBe('a');

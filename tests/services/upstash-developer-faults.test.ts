@@ -81,7 +81,7 @@ describe('a request that is refused', () => {
     await expect(account.database(ID)).rejects.toMatchObject({ code: 'upstash-limit', retryAfterMs: 60_000 });
   });
 
-  it('tells a wrong key from one that may only read', async () => {
+  it('distinguishes a wrong key from a read-only key', async () => {
     const wrong = open({ apiKey: 'wrong-key' });
     await expect(wrong.database(ID)).rejects.toMatchObject({ code: 'upstash-denied', message: /401/ });
     const reader = open({ apiKey: standIn.readOnlyKey });
@@ -110,7 +110,7 @@ describe('a request that gets no answer', () => {
     expect(standIn.requestCount(endpoint)).toBe(before + 1);
   });
 
-  it('is given up after its time, and where nobody listens', async () => {
+  it('fails after the timeout, and when no host answers', async () => {
     standIn.setFaults({ hang: 99 });
     const retry = { attempts: 1, baseMs: 1, capMs: 1 };
     await expect(open({ timeoutMs: 50, retry }).database(ID)).rejects.toMatchObject({ code: 'upstash-unavailable' });
@@ -120,7 +120,7 @@ describe('a request that gets no answer', () => {
     });
   });
 
-  it('does not take its key to another host', async () => {
+  it('does not send its key to another host', async () => {
     let heard = 0;
     const elsewhere = await serveHttp((_request, response) => {
       heard += 1;

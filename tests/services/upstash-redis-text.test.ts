@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc, { anyCharacter } from '../support/fast-check.js';
 import { encodeBatch } from '../../lib/services/upstash-redis/arguments.js';
-import { plainErrorText } from '../../lib/services/upstash-redis/error-text.js';
+import { redactErrorText } from '../../lib/services/upstash-redis/error-text.js';
 import { parseRetryAfter } from '../../lib/services/retry.js';
 import { parseBody } from '../../lib/services/upstash-redis/replies.js';
 import type { RedisValue } from '../../lib/ports/redis.js';
 
-describe('plainErrorText', () => {
+describe('redactErrorText', () => {
   it.each([
     ["ERR wrong number of arguments for 'get' command", ['GET'], 'ERR wrong number of arguments for GET command'],
     ["ERR unknown command 'FOO', with args beginning with: 'k1' 'v1'", ['FOO', 'k1', 'v1'], 'ERR unknown command FOO'],
@@ -21,14 +21,14 @@ describe('plainErrorText', () => {
       'ERR max request size exceeded. Limit: 10 bytes, Actual: 11 bytes',
     ],
   ] as const)('%s', (text, command, expected) => {
-    expect(plainErrorText(text, [command])).toBe(expected);
+    expect(redactErrorText(text, [command])).toBe(expected);
   });
 
   it('never holds an argument that the server quoted, whatever it is', () => {
     const argument = fc.string({ minLength: 4, maxLength: 30, unit: 'grapheme' }).map((text) => `arg-${text}`);
     fc.assert(
       fc.property(argument, fc.constantFrom("'", '"', '`', ''), (arg, quote) => {
-        const text = plainErrorText(`ERR no such thing ${quote}${arg}${quote} in ${arg}`, [['GET', arg]]);
+        const text = redactErrorText(`ERR no such thing ${quote}${arg}${quote} in ${arg}`, [['GET', arg]]);
         expect(text).not.toContain(arg.trim());
         expect(text).toMatch(/^ERR no such thing/);
       }),

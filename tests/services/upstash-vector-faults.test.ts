@@ -31,7 +31,7 @@ describe('upstashVector over a stand-in with faults', () => {
     expect(slept).toHaveLength(2);
   });
 
-  it('waits as long as Retry-After asks, in seconds or until a date', async () => {
+  it('waits as long as Retry-After says, in seconds or until a date', async () => {
     reject(429, 'slow down', { headers: { 'retry-after': '3' }, hits: 1 });
     await upsert();
     reject(503, 'later', { headers: { 'retry-after': new Date(NOW + 4_000).toUTCString() }, hits: 1 });
@@ -39,7 +39,7 @@ describe('upstashVector over a stand-in with faults', () => {
     expect(slept).toEqual([3_000, 4_000]);
   });
 
-  it('hands a longer Retry-After on to its caller at once', async () => {
+  it('returns a longer Retry-After to its caller at once', async () => {
     reject(429, 'slow down', { headers: { 'retry-after': '60' } });
     expect(await discreet(upsert())).toMatchObject({ code: 'vector-limit', transient: true, retryAfterMs: 60_000 });
     expect(standIn.requestCount()).toBe(1);
@@ -101,7 +101,7 @@ describe('upstashVector over a stand-in with faults', () => {
     standIn = await startUpstashVector();
   });
 
-  it('takes a namespace that Upstash does not know for an empty one', async () => {
+  it('treats a namespace that Upstash does not know as empty', async () => {
     reject(404, 'Namespace secret-project for the index n does not exist');
     expect(await index.fetch('secret-project', ['a', 'b'])).toEqual([null, null]);
     expect(await index.range('secret-project', null, 5)).toEqual({ vectors: [], next: null });

@@ -3,7 +3,7 @@ import getPort from 'get-port';
 import { cliJson, type Variables } from '../cli/fixture.js';
 import { folderStore } from '../support/folder-store.js';
 
-it('a queue that is down is told in our words alone, with the way around it', async () => {
+it('an unreachable queue is reported only in our words, with the workaround', async () => {
   const folder = await folderStore();
   const dead = `http://127.0.0.1:${await getPort()}`;
   const env: Variables = {

@@ -71,8 +71,8 @@ describe('variables', () => {
   });
 });
 
-describe('what a token reaches', () => {
-  it('is teams, projects, and the hosts of their production', async () => {
+describe('the access of a token', () => {
+  it('covers teams, projects, and their production hosts', async () => {
     const { projects } = connected();
     expect(await projects.list()).toEqual([{ id: 'prj_backend', name: 'backend' }]);
     expect(await projects.domains('backend')).toEqual(['backend.vercel.app']);
@@ -92,7 +92,7 @@ describe('what a token reaches', () => {
 });
 
 describe('deployments', () => {
-  it('builds the newest again, once for a marker, with the variables of now', async () => {
+  it('rebuilds the newest once per marker, with the current variables', async () => {
     const { deployments, variables } = connected();
     const from = await deployments.newest('backend');
     if (from === null) throw new Error('no deployment');
@@ -107,7 +107,7 @@ describe('deployments', () => {
     expect(standIn.served('backend')).toMatchObject({ NEW: 'made' });
   });
 
-  it('finds the deployment whose answer was lost, and begins no other', async () => {
+  it('finds the deployment whose answer was lost, and starts no other', async () => {
     const { deployments } = connected();
     const from = await deployments.newest('backend');
     if (from === null) throw new Error('no deployment');
@@ -124,7 +124,7 @@ describe('deployments', () => {
     expect(standIn.project('backend').deployments[0]?.id).toBe(begun.id);
   });
 
-  it('stops one that is being built, and tells those that failed', async () => {
+  it('cancels one that is being built, and reports failed ones', async () => {
     const { deployments } = connected();
     const from = await deployments.newest('backend');
     if (from === null) throw new Error('no deployment');

@@ -93,8 +93,8 @@ describe('several processes', () => {
   });
 });
 
-describe('a disk that does not take it', () => {
-  it('a file size limit is store-full, and nothing is half-written', async () => {
+describe('a disk that refuses a write', () => {
+  it('a file size limit is store-full, and no object is partly written', async () => {
     // Left alone, the signal that comes with it ends a process at once.
     const code = `process.on('SIGXFSZ', () => undefined);
       await store.create('big', Buffer.alloc(3_000_000))${SHOW_ERROR}
@@ -108,7 +108,7 @@ describe('a disk that does not take it', () => {
     expect(await readdir(temporary())).toEqual([]);
   });
 
-  it('a full file system is store-full; the objects there stay whole, and there is room again after a removal', async () => {
+  it('a full file system is store-full; existing objects stay whole, and a removal frees space', async () => {
     const code = `await store.create('small', Buffer.alloc(100_000, 'a'));
       const made = await store.create('state', Buffer.alloc(100_000, 'b'));
       await store.create('big', Buffer.alloc(3_000_000))${SHOW_ERROR}

@@ -19,8 +19,8 @@ afterEach(async () => {
 const bytes = (text: string) => Buffer.from(text);
 const temporary = () => join(folder, '@work', 'temporary');
 
-describe('what lies in the folder', () => {
-  it('is each object as a plain file of its name, for its owner alone, with its SHA-256 as the etag', async () => {
+describe('the content of the folder', () => {
+  it('is one plain file per object, readable by its owner only, with its SHA-256 as the etag', async () => {
     const made = await fileStore({ folder }).create('runs/1/run.json', bytes('{}'));
     expect(made).toEqual({ created: true, etag: createHash('sha256').update('{}').digest('hex') });
     expect(await readFile(join(folder, 'runs/1/run.json'), 'utf8')).toBe('{}');
@@ -29,7 +29,7 @@ describe('what lies in the folder', () => {
     expect(await readdir(temporary())).toEqual([]);
   });
 
-  it('is listed only as far as it is objects', async () => {
+  it('is listed without anything but objects', async () => {
     const store = fileStore({ folder });
     await store.create('a/1', bytes('x'));
     await mkdir(join(folder, 'empty/below'), { recursive: true });
@@ -49,7 +49,7 @@ describe('what lies in the folder', () => {
     expect(await readdir(join(folder, 'a'))).toEqual(['2']);
   });
 
-  it('cannot be an object and the folder of another: it says so', async () => {
+  it('cannot have one name for an object and a folder: the error says so', async () => {
     const store = fileStore({ folder });
     await store.create('a/b', bytes('x'));
     await expect(store.create('a', bytes('x'))).rejects.toMatchObject({ code: 'usage' });
@@ -61,7 +61,7 @@ describe('what lies in the folder', () => {
   });
 });
 
-describe('what a dead process left behind', () => {
+describe('remains of a dead process', () => {
   it('temporary files are swept after an hour, and never listed', async () => {
     await mkdir(temporary(), { recursive: true });
     const now = Date.now();
@@ -79,7 +79,7 @@ describe('what a dead process left behind', () => {
     expect((await collect(store.list(''))).map((object) => object.name)).toEqual(['a']);
   });
 
-  it('a lock that nobody renews is taken over', async () => {
+  it('a lock that is not renewed is taken over', async () => {
     const store = fileStore({ folder });
     const made = await store.create('lease', bytes('one'));
     if (!made.created) throw new Error('not created');
@@ -91,7 +91,7 @@ describe('what a dead process left behind', () => {
     expect(await readdir(join(folder, '@work', 'locks'))).toEqual([]);
   });
 
-  it('a lock that is held makes the others wait, and then say that it is held', async () => {
+  it('other processes wait for a held lock, and then fail with its name', async () => {
     const held = createHash('sha256').update('lease').digest('hex').slice(0, 32);
     await mkdir(join(folder, '@work', 'locks', held), { recursive: true });
     let waits = 0;
@@ -105,7 +105,7 @@ describe('what a dead process left behind', () => {
   });
 });
 
-it('is told which folder is in the place of an object that is to be written', async () => {
+it('a write names the folder that is in the place of its object', async () => {
   const store = fileStore({ folder });
   const path = join(folder, 'leases/database.json');
   await mkdir(path, { recursive: true });
@@ -123,7 +123,7 @@ it.each<[string, (store: ObjectStore) => Promise<unknown>]>([
   ['list', (store) => collect(store.list('none/'))],
   ['folders', (store) => collect(store.folders('none/'))],
   ['remove', (store) => store.remove('none')],
-])('lets others have their turn, however often it is asked: %s', async (_, ask) => {
+])('lets pending callbacks run, however often it is called: %s', async (_, ask) => {
   const store = fileStore({ folder });
   let turns = 0;
   setImmediate(() => (turns += 1));

@@ -49,7 +49,7 @@ describe('single calls', () => {
     ['remove', (store) => store.remove('a'), undefined],
   ];
 
-  it.each(calls)('%s is tried again, up to the limit of the policy', async (_, run, expected) => {
+  it.each(calls)('%s is retried, up to the limit of the policy', async (_, run, expected) => {
     const twice = brittle([], [0, 0]);
     expect(await run(retryingStore(twice.store, clock, POLICY))).toEqual(expected);
     expect(twice.counts.calls).toBe(3);
@@ -58,7 +58,7 @@ describe('single calls', () => {
     expect(always.counts.calls).toBe(3);
   });
 
-  it.each(calls)('%s is not tried again when it failed for good', async (_, run) => {
+  it.each(calls)('%s is not retried after a permanent failure', async (_, run) => {
     const { store, counts } = brittle([], [0], false);
     await expect(run(retryingStore(store, clock, POLICY))).rejects.toMatchObject({ transient: false });
     expect(counts.calls).toBe(1);
@@ -87,7 +87,7 @@ describe('listings', () => {
     );
   });
 
-  it('go on as long as they get further, and give up when they do not', async () => {
+  it('continue while they make progress, and give up otherwise', async () => {
     const further = brittle(['a', 'b', 'c', 'd', 'e', 'f'], [1, 2, 3, 4, 5, 6]);
     expect(await collect(retryingStore(further.store, clock, POLICY).folders(''))).toHaveLength(6);
     const stuck = brittle(['a', 'b', 'c'], [1, 1, 1, 1]);
@@ -103,7 +103,7 @@ describe('listings', () => {
     expect(counts).toMatchObject({ opened: 1, closed: 1 });
   });
 
-  it('are not begun again after a failure for good', async () => {
+  it('are not started again after a permanent failure', async () => {
     const { store, counts } = brittle(['a', 'b'], [1], false);
     await expect(collect(retryingStore(store, clock, POLICY).list(''))).rejects.toMatchObject({ transient: false });
     expect(counts.opened).toBe(1);

@@ -53,7 +53,7 @@ const DEMAND =
   'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters';
 
 describe('a bucket with Object Lock and a default retention', () => {
-  it('of Ceph takes writes; that it has no conditional ones where it keeps versions, the probe says', async () => {
+  it('of Ceph accepts writes; the probe reports that it has no conditional writes with versioning', async () => {
     const store = s3Store({ ...ceph, credentials: ceph, bucket: 'locked', prefix: '' });
     expect(await store.create('a', Buffer.from('one'))).toMatchObject({ created: true });
     expect((await store.read('a'))?.body.toString()).toBe('one');
@@ -70,7 +70,7 @@ describe('a bucket with Object Lock and a default retention', () => {
     expect(puts.map(({ headers }) => headers['content-md5'])).toEqual([undefined, md5('one'), md5('two')]);
   });
 
-  it('that takes CRC32 alone gets that', async () => {
+  it('that accepts only CRC32 gets it', async () => {
     const { proxy, store } = await behind((request) =>
       request.method === 'PUT' && !('x-amz-checksum-crc32' in request.headers)
         ? answer(400, 'InvalidRequest', 'Missing required header for this request: x-amz-checksum-crc32 checksum')
@@ -83,7 +83,7 @@ describe('a bucket with Object Lock and a default retention', () => {
     expect(third?.headers['transfer-encoding']).toBeUndefined();
   });
 
-  it('that takes none is told by its cause', async () => {
+  it('that accepts none is reported with the cause', async () => {
     const { store } = await behind(({ method }) => (method === 'PUT' ? answer(400, 'InvalidRequest', DEMAND) : 'pass'));
     await expect(store.create('n', Buffer.from('one'))).rejects.toMatchObject({
       code: 'store-unsafe',
@@ -91,14 +91,14 @@ describe('a bucket with Object Lock and a default retention', () => {
     });
   });
 
-  it('gets no checksum where none is demanded', async () => {
+  it('gets no checksum when none is demanded', async () => {
     const { proxy, store } = await behind(() => 'pass');
     await store.create('q', Buffer.from('one'));
     expect(proxy.requests.filter(hasChecksum)).toEqual([]);
   });
 });
 
-describe('a refusal is told by its true cause', () => {
+describe('a refusal is reported with its cause', () => {
   it.each<[string, number, string, string, string, RegExp]>([
     ['a KMS key', 400, 'KMS.DisabledException', 'key is disabled', 'store-denied', /KMS key.*kms:GenerateDataKey/],
     [

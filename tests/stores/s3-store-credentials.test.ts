@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { awsWebIdentity } from '../../lib/stores/s3/credentials.js';
-import { credentialsOf } from '../../lib/stores/s3/open.js';
+import { chooseCredentials } from '../../lib/stores/s3/open.js';
 import { s3Store } from '../../lib/stores/s3/store.js';
 import { type FaultAction, type FaultProxy, type ProxiedRequest, startFaultProxy } from '../../dev/fault-proxy.js';
 
@@ -24,7 +24,7 @@ function granted(expiration: Date): FaultAction {
 }
 
 describe('keys in exchange for an OIDC token', () => {
-  it('are asked for once, used for every request, and renewed with a fresh token when they end', async () => {
+  it('are requested once, used for every request, and renewed with a new token when they expire', async () => {
     let left = 3_600_000;
     const sts = await serve(() => granted(new Date(Date.now() + left)));
     const s3 = await serve(() => ({ status: 200, headers: { etag: '"e"', 'content-length': '0' } }));
@@ -66,10 +66,10 @@ describe('which credentials are used', () => {
   const before = { ...process.env };
   afterEach(() => void (process.env = { ...before }));
 
-  it('keys win over a role, with their session token', () => {
+  it('keys take precedence over a role, with their session token', () => {
     process.env['VERCEL_OIDC_TOKEN'] = 'a.token.of-vercel';
     const config = { ...bucket, ...keys, S3_SESSION_TOKEN: 'session', S3_ROLE_ARN: ROLE };
-    expect(credentialsOf(config)).toEqual({
+    expect(chooseCredentials(config)).toEqual({
       credentials: { accessKeyId: 'AKIAKEY', secretAccessKey: 'secret', sessionToken: 'session' },
       source: 'S3_ACCESS_KEY_ID and S3_SESSION_TOKEN',
     });
@@ -78,24 +78,24 @@ describe('which credentials are used', () => {
   it('the role is used where Vercel’s token is, and the SDK’s chain where it is not', async () => {
     const config = { ...bucket, S3_ROLE_ARN: ROLE };
     process.env['VERCEL_OIDC_TOKEN'] = 'a.token.of-vercel';
-    expect(credentialsOf(config).source).toBe("S3_ROLE_ARN and Vercel's OIDC token");
+    expect(chooseCredentials(config).source).toBe("S3_ROLE_ARN and Vercel's OIDC token");
     Reflect.deleteProperty(process.env, 'VERCEL_OIDC_TOKEN');
     Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIAENV', AWS_SECRET_ACCESS_KEY: 'secret-of-env' });
-    const { credentials, source } = credentialsOf(config, 'REPLICA_S3_');
-    expect(source).toMatch(/default chain, since Vercel's OIDC token for REPLICA_S3_ROLE_ARN is not here/);
+    const { credentials, source } = chooseCredentials(config, 'REPLICA_S3_');
+    expect(source).toMatch(/default chain, since Vercel's OIDC token for REPLICA_S3_ROLE_ARN is not available/);
     const s3 = await serve(() => ({ status: 200, headers: { etag: '"e"', 'content-length': '0' } }));
     await s3Store({ bucket: 'b', prefix: '', region: 'eu-central-1', endpoint: s3.url, credentials }).read('a');
     expect(s3.requests[0]?.headers.authorization).toContain('Credential=AKIAENV/');
   });
 
-  it('none at all is told with the ways to have some', async () => {
+  it('missing credentials are reported with the ways to set them', async () => {
     for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) Reflect.deleteProperty(process.env, name);
     Object.assign(process.env, {
       AWS_EC2_METADATA_DISABLED: 'true',
       AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
       AWS_CONFIG_FILE: '/dev/null',
     });
-    const { credentials, source } = credentialsOf(bucket);
+    const { credentials, source } = chooseCredentials(bucket);
     const s3 = await serve(() => ({ status: 200 }));
     const options = { bucket: 'b', prefix: '', region: 'eu-central-1', endpoint: s3.url };
     const error: unknown = await s3Store({ ...options, credentials, credentialSource: source })

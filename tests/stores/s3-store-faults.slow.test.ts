@@ -38,7 +38,7 @@ const answer = (status: number, code: string): FaultAction => ({
   body: xml(code),
 });
 
-describe('what the store refuses for good', () => {
+describe('permanent refusals', () => {
   it.each<[string, Partial<S3StoreOptions>, RegExp]>([
     ['NoSuchBucket', { bucket: 'no-such-bucket' }, /BACKUP_STORE/],
     ['InvalidAccessKeyId', { credentials: { accessKeyId: 'unknown', secretAccessKey: 'x' } }, /S3_ACCESS_KEY_ID/],
@@ -91,7 +91,7 @@ describe('what the store refuses for good', () => {
   });
 });
 
-describe('what may pass', () => {
+describe('transient failures', () => {
   const passing: [string, FaultAction][] = [
     ['503 SlowDown', answer(503, 'SlowDown')],
     ['500 InternalError', answer(500, 'InternalError')],
@@ -125,7 +125,7 @@ describe('what may pass', () => {
     expect(proxy.requests.length).toBeGreaterThan(10);
   });
 
-  it('hands on how long the store asks to wait', async () => {
+  it('returns the time to wait that the store sends', async () => {
     const { store } = await behind(() => ({ status: 503, headers: { 'retry-after': '7' }, body: xml('SlowDown') }));
     await expect(store.read('a')).rejects.toMatchObject({ retryAfterMs: 7000, transient: true });
   });
@@ -151,7 +151,7 @@ describe('what may pass', () => {
 });
 
 describe('a reply lost after the write', () => {
-  it('finds its own create, and tells it from another writer', async () => {
+  it('finds its own create, and distinguishes it from another writer', async () => {
     const { store } = await behind(({ index }) => (index === 0 ? 'lose-reply' : 'pass'));
     const again = retryingStore(store, systemClock());
     const made = await again.create('run', bytes('mine'));

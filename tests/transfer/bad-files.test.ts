@@ -67,7 +67,7 @@ describe('a file that is cut or altered', () => {
     }
     expect(await outcome(rdb.subarray(0, -20))).toMatch(/^damaged: FILE, byte \d+: it is cut short/);
     expect(await outcome(gzipSync(dump).subarray(0, -1))).toBe(
-      'damaged: FILE: it is cut short: the gzip has no end. Nothing was written',
+      'damaged: FILE: it is cut short: the gzip data has no end. Nothing was written',
     );
     const lines = dump.toString().split('\n');
     expect(await outcome(`${lines.slice(0, -3).join('\n')}\n`)).toMatch(
@@ -75,11 +75,11 @@ describe('a file that is cut or altered', () => {
     );
     // A line less in the middle.
     expect(await outcome(lines.filter((_, at) => at !== 2).join('\n'))).toMatch(
-      /: 6 lines with 6 keys stand before it, and 7 with 7 were written/,
+      /: 6 lines with 6 keys are before it, but 7 with 7 were written/,
     );
   });
 
-  it('is refused whichever byte of an RDB file is another', async () => {
+  it('is refused for any changed byte of an RDB file', async () => {
     for (let at = 0; at < rdb.length; at += 3) {
       const altered = Buffer.from(rdb);
       altered[at] = (altered[at] ?? 0) ^ 0x41;
@@ -90,18 +90,18 @@ describe('a file that is cut or altered', () => {
     }
   });
 
-  it('is taken with a byte order mark and with line ends of Windows', async () => {
+  it('is read with a byte order mark and with line ends of Windows', async () => {
     const lines = dump.toString().replaceAll('\n', '\r\n');
     expect(await outcome(`\uFEFF${dump.toString()}`)).toBe('taken');
     expect(await outcome(`\uFEFF${lines}`)).toBe('taken');
   });
 
-  it('is refused where something follows its end', async () => {
+  it('is refused when data follows its end', async () => {
     expect(await outcome(Buffer.concat([rdb, Buffer.from('*1\r\n')]))).toMatch(
       /something follows the end of the RDB file/,
     );
     expect(await outcome(Buffer.concat([gzipSync(dump), Buffer.from('more')]))).toMatch(
-      /something follows the gzip|cannot be unpacked/,
+      /extra bytes follow the gzip data|cannot be decompressed/,
     );
     expect(await outcome(Buffer.concat([dump, Buffer.from('{"k":"x","t":"string","v":"y"}\n')]))).toMatch(
       /comes after the line that says where the export ends/,
@@ -140,30 +140,30 @@ describe('a file of another kind', () => {
   const stream = (entries: unknown, lastId: string) => ({ k: 'b', t: 'stream', v: { entries, lastId } });
   it.each([
     ['nothing', '', 'invalid: FILE: it is empty'],
-    ['a web page', '<!doctype html><p>', 'invalid: FILE: it is XML, which is not read'],
-    ['commands as text', 'SET a "b c"\n', 'invalid: FILE: it is a list of commands as text, which is not read'],
-    ['any text', 'hello', 'invalid: FILE: it is of no known format, which is not read'],
-    ['a line that is no JSON', '{"k":"a","t":"string","v":"1"}\n{"k"\n', 'damaged: FILE, line 2: it is no JSON'],
+    ['a web page', '<!doctype html><p>', 'invalid: FILE: it is XML, which is not supported'],
+    ['commands as text', 'SET a "b c"\n', 'invalid: FILE: it is a list of commands as text, which is not supported'],
+    ['any text', 'hello', 'invalid: FILE: it is in an unknown format, which is not supported'],
+    ['a line that is no JSON', '{"k":"a","t":"string","v":"1"}\n{"k"\n', 'damaged: FILE, line 2: it is not JSON'],
     [
       'a type that is not known',
       ours({ k: 'b', t: 'tape', v: '1' }),
-      'damaged: FILE, line 2: it is of type "tape", which no line can have',
+      'damaged: FILE, line 2: it is of type "tape", which does not exist',
     ],
     [
       'a value of another type',
       ours({ k: 'b', t: 'hash', v: ['f'] }),
-      'damaged: FILE, line 2: its value is none of a hash',
+      'damaged: FILE, line 2: its value is not valid for a hash',
     ],
     [
       'a score that is none',
       ours({ k: 'b', t: 'zset', v: [['m', 'high']] }),
-      'damaged: FILE, line 2: its value is none of a zset',
+      'damaged: FILE, line 2: its value is not valid for a zset',
     ],
     ['base64 that is none', ours({ k: { b: '*' }, t: 'string', v: '' }), 'damaged: FILE, line 2: it has no key'],
     [
       'a time that is none',
       ours({ k: 'b', t: 'string', v: '', x: -5 }),
-      'damaged: FILE, line 2: its expiry is no time',
+      'damaged: FILE, line 2: its expiry is not a time',
     ],
     [
       'a stream without its end',
@@ -181,12 +181,12 @@ describe('a file of another kind', () => {
           '5-1',
         ),
       ),
-      'damaged: FILE, line 2: the entries of the stream are not in their order',
+      'damaged: FILE, line 2: the entries of the stream are not in ascending order',
     ],
     [
       'entries out of order over two lines',
       `${JSON.stringify({ k: 's', t: 'stream', i: 0, v: { entries: [['5-1', ['f', 'v']]] } })}\n${JSON.stringify({ k: 's', t: 'stream', i: 1, last: true, v: { entries: [['5-1', ['f', 'v']]], lastId: '5-1' } })}\n`,
-      'damaged: FILE, line 2: the entries of the stream are not in their order',
+      'damaged: FILE, line 2: the entries of the stream are not in ascending order',
     ],
     [
       'a last id before the last entry',
@@ -196,32 +196,32 @@ describe('a file of another kind', () => {
     [
       'an entry without fields',
       ours(stream([['5-1', []]], '5-1')),
-      'damaged: FILE, line 2: its value is none of a stream',
+      'damaged: FILE, line 2: its value is not valid for a stream',
     ],
     [
       'an id that no stream can have',
       ours(stream([['99999999999999999999-1', ['f', 'v']]], '5-1')),
-      'damaged: FILE, line 2: its value is none of a stream',
+      'damaged: FILE, line 2: its value is not valid for a stream',
     ],
     [
       'a score beyond the range of scores',
       ours({ k: 'b', t: 'zset', v: [['m', '1e999']] }),
-      'damaged: FILE, line 2: its value is none of a zset',
+      'damaged: FILE, line 2: its value is not valid for a zset',
     ],
     [
       'a score that only looks like zero',
       ours({ k: 'b', t: 'zset', v: [['m', '1e-999']] }),
-      'damaged: FILE, line 2: its value is none of a zset',
+      'damaged: FILE, line 2: its value is not valid for a zset',
     ],
     [
       'a document that is none',
       ours({ k: 'b', t: 'json', v: '{"a":' }),
-      'damaged: FILE, line 2: its value is none of a json',
+      'damaged: FILE, line 2: its value is not valid for a json',
     ],
     [
       'a document that is none, as a command',
       '*4\r\n$8\r\nJSON.SET\r\n$1\r\nk\r\n$1\r\n$\r\n$2\r\n{]\r\n',
-      'damaged: FILE, byte 0: JSON.SET sets what is no document',
+      'damaged: FILE, byte 0: JSON.SET sets a value that is not a document',
     ],
     [
       'a database without a number',
@@ -231,12 +231,12 @@ describe('a file of another kind', () => {
     [
       'an expiry later than any',
       '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n*3\r\n$8\r\nEXPIREAT\r\n$1\r\nk\r\n$19\r\n9223372036854775807\r\n',
-      'damaged: FILE, byte 27: an expiry is no time',
+      'damaged: FILE, byte 27: an expiry is not a time',
     ],
     [
       'half a character',
       '{"k":"a","t":"string","v":"\\ud800"}\n',
-      'damaged: FILE, line 1: its value is none of a string',
+      'damaged: FILE, line 1: its value is not valid for a string',
     ],
     [
       'bytes that are no text',
@@ -246,17 +246,13 @@ describe('a file of another kind', () => {
     [
       'an old RDB file',
       'REDIS0006\xfe\x00',
-      'invalid: FILE: it is an RDB file of version 6, and 9 is the oldest that is read',
+      'invalid: FILE: it is an RDB file of version 6, and 9 is the oldest supported version',
     ],
-    [
-      'a newer RDB file',
-      'REDIS0099\x7f\x01a',
-      'newer-format: FILE, byte 12: type 127 of an RDB file is not known here',
-    ],
+    ['a newer RDB file', 'REDIS0099\x7f\x01a', 'newer-format: FILE, byte 12: type 127 of an RDB file is unknown'],
     [
       'a command that is not read',
       '*2\r\n$8\r\nFLUSHALL\r\n$1\r\nx\r\n',
-      'damaged: FILE, byte 0: the command "FLUSHALL" is not read',
+      'damaged: FILE, byte 0: the command "FLUSHALL" is not supported',
     ],
     [
       'a newer export',
@@ -274,13 +270,13 @@ describe('a file of another kind', () => {
     execFileSync('mkfifo', [join(bench.files, 'pipe')]);
     await expect(bench.staged(join(bench.files, 'pipe'))).rejects.toMatchObject({
       code: 'usage',
-      message: expect.stringContaining('it is no regular file'),
+      message: expect.stringContaining('it is not a regular file'),
     });
     await symlink(await bench.file('real.rdb', rdb), join(bench.files, 'link.rdb'));
     await (await bench.staged(join(bench.files, 'link.rdb'))).store.discard();
   });
 
-  it('is a gigabyte without a line end: no more than a line is held of it', async () => {
+  it('is a gigabyte without a line end: at most one line is in memory', async () => {
     const path = join(bench.files, 'long.jsonl');
     const handle = await open(path, 'w');
     await handle.write('{"key":"a","type":"string","value":"');
@@ -297,7 +293,7 @@ describe('a file of another kind', () => {
 describe('a part alone', () => {
   const part = (...lines: object[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join('');
 
-  it('is read as far as its records are whole, and lacks the others', async () => {
+  it('is read up to its last complete record, and lacks the others', async () => {
     const path = await bench.file(
       'part.jsonl.gz',
       gzipSync(

@@ -21,39 +21,35 @@ it.each([
   [
     'a key without members',
     ours({ k: 'b', t: 'list', v: [] }),
-    'damaged: FILE, line 2: its value is empty, as no list is',
+    'damaged: FILE, line 2: its value is empty, which a list cannot be',
   ],
   [
     'the expiry of a field that is not there',
     ours({ k: 'b', t: 'hash', v: [['f', 'v']], fx: [['g', 4102444800000]] }),
-    'damaged: FILE, line 2: a field expires that is not in it',
+    'damaged: FILE, line 2: it has an expiry for a field that it does not have',
   ],
   [
     'an id that Redis would write otherwise',
     ours(stream([['01-1', ['f', 'v']]], '5-1')),
-    'damaged: FILE, line 2: its value is none of a stream',
+    'damaged: FILE, line 2: its value is not valid for a stream',
   ],
   [
     'two groups of one name',
     ours({ k: 'b', t: 'stream', v: { entries: [], lastId: '5-1', groups: [group(), group()] } }),
-    'damaged: FILE, line 2: its value is none of a stream',
+    'damaged: FILE, line 2: its value is not valid for a stream',
   ],
   [
     'an entry that is pending twice',
     ours({ k: 'b', t: 'stream', v: { entries: [], lastId: '5-1', groups: [group(1, 2)] } }),
-    'damaged: FILE, line 2: its value is none of a stream',
+    'damaged: FILE, line 2: its value is not valid for a stream',
   ],
   [
     'an entry that was delivered before all time',
     ours({ k: 'b', t: 'stream', v: { entries: [], lastId: '5-1', groups: [group(-1)] } }),
-    'damaged: FILE, line 2: its value is none of a stream',
+    'damaged: FILE, line 2: its value is not valid for a stream',
   ],
-  ['an array of no key', '[]\n', 'invalid: FILE: it is empty: there is no key in it'],
-  [
-    'commands that make no key',
-    '*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n',
-    'invalid: FILE: it is empty: there is no key in it',
-  ],
+  ['an array of no key', '[]\n', 'invalid: FILE: it holds no keys'],
+  ['commands that make no key', '*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n', 'invalid: FILE: it holds no keys'],
   [
     'what follows an array',
     '[{"key":"a","type":"string","value":"v"}\n]\n{"key":"b","type":"string","value":"v"}\n',
@@ -62,9 +58,9 @@ it.each([
   [
     'an option of a command',
     '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n*4\r\n$6\r\nEXPIRE\r\n$1\r\nk\r\n$1\r\n9\r\n$2\r\nNX\r\n',
-    'damaged: FILE, byte 27: a command lacks an argument, or has an option that is not read',
+    'damaged: FILE, byte 27: a command lacks an argument, or has an option that is not supported',
   ],
-])('what no database can have is refused before anything is written: %s', async (_, content, expected) => {
+])('records that no database can hold are refused before anything is written: %s', async (_, content, expected) => {
   const path = await bench.file('bad', content);
   const [code = '', words = ''] = expected.split(/: (.*)/);
   const message = `${words.replace('FILE', JSON.stringify(path))}. Nothing was written`;

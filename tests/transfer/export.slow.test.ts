@@ -14,7 +14,7 @@ import { parseSelection, SELECT_ALL, type Selection } from '../../lib/soulcaster
 import type { Scope } from '../../lib/restore/model.js';
 import { exportContent } from '../../lib/transfer/export.js';
 import type { ExportFormat } from '../../lib/transfer/formats.js';
-import { finishStaged } from '../../lib/transfer/publish.js';
+import { finalizeStaged } from '../../lib/transfer/publish.js';
 import { writeOutFile } from '../../lib/transfer/write/out-file.js';
 import { anyDatabaseOf } from '../restore/any-database.js';
 import { describeEngines } from '../support/describe-engines.js';
@@ -81,7 +81,7 @@ await describeEngines('an export of any database', ({ fieldExpiry, program }) =>
   });
   afterAll(() => bench.stop());
 
-  it('restores, and goes through redis-cli --pipe, to the database that it was', async () => {
+  it('restores the same database, by import and by redis-cli --pipe', async () => {
     const any = anyDatabaseOf({ fieldExpiry });
     await fc.assert(
       fc.asyncProperty(any, any, async ({ commands }, other) => {
@@ -143,7 +143,7 @@ describe('an export', () => {
     }
   });
 
-  it('of a big value is whole, whatever its form', async () => {
+  it('of a large value is complete in every format', async () => {
     const { redis } = bench.database;
     await redis.set('text', 'né€👋'.repeat(150_000));
     await redis.rpush('list', ...Array.from({ length: 2500 }, (_, at) => `${at} ${'x'.repeat(300)}`));
@@ -194,7 +194,7 @@ describe('an export', () => {
     expect((await redis.smembers(list)).sort()).toEqual([project, other].sort());
   });
 
-  it('is compressed and encrypted as its name says, and read back as such', async () => {
+  it('is compressed and encrypted according to its name, and can be read back', async () => {
     const { redis } = bench.database;
     await redis.mset('a', '1', 'b', '2');
     const identity = await generateIdentity();
@@ -220,7 +220,7 @@ describe('an export', () => {
     await expect(bench.staged(path, {}, encryptor)).rejects.toMatchObject({ code: 'damaged' });
   });
 
-  it('of what a restore of a project saved is no export of everything', async () => {
+  it('of a safety snapshot of a project is not an export of everything', async () => {
     const manifest = await bench.snapshot();
     const path = await exported(bench, { ...manifest, partial: true }, 'jsonl', { name: 'saved.jsonl' });
     await expect(bench.restoreFile(path)).rejects.toMatchObject({
@@ -257,14 +257,14 @@ describe('an export', () => {
 
     // An export of the import says so as well, whatever is selected of it.
     const brought = await bench.staged(path);
-    const manifest = await finishStaged({ clock: bench.clock, signer: UNSIGNED }, brought);
+    const manifest = await finalizeStaged({ clock: bench.clock, signer: UNSIGNED }, brought);
     const again = await exported(bench, manifest, 'jsonl', { store: brought.store });
     await brought.store.discard();
     await refuse(again, scope);
     await expect(bench.restoreFile(again, {}, { settle: false })).rejects.toMatchObject({ code: 'usage' });
   });
 
-  it('is never written over a file, nor left half written', async () => {
+  it('never replaces a file, and is never left half written', async () => {
     await bench.database.redis.set('a', '1');
     const manifest = await bench.snapshot();
     const path = await exported(bench, manifest, 'jsonl', { name: 'there.jsonl' });
@@ -275,7 +275,7 @@ describe('an export', () => {
     execFileSync('mkfifo', [join(bench.files, 'pipe')]);
     await expect(exported(bench, manifest, 'resp', { name: 'pipe', force: true })).rejects.toMatchObject({
       code: 'usage',
-      message: expect.stringContaining('is no regular file. Nothing was written'),
+      message: expect.stringContaining('is not a regular file. Nothing was written'),
     });
     expect((await stat(join(bench.files, 'pipe'))).isFIFO()).toBe(true);
     expect(await readFile(path)).not.toEqual(before);
@@ -293,7 +293,7 @@ describe('an export', () => {
     expect(left).toEqual([]);
   });
 
-  it('says what its snapshot lacked, and so does what is made of it', async () => {
+  it('says what its snapshot lacked, and so does its import', async () => {
     await bench.database.redis.set('a', '1');
     const manifest = await bench.snapshot();
     const { ledger } = manifest;

@@ -93,7 +93,7 @@ describe('a dump of another tool', () => {
     ['RIOT, as lines', RIOT.slice(2, -3).replaceAll(/^ /gm, '').replaceAll(/,$/gm, '')],
     ['an array on one line', JSON.stringify(JSON.parse(RIOT))],
     ['redis-dump-go and upstash-redis-dump', resp(['SELECT', '0'], ...SHOWN)],
-  ])('restores what it was shown: %s', async (_, content) => {
+  ])('restores the expected database: %s', async (_, content) => {
     const state = await shown();
     for (const packed of [content, gzipSync(content)]) {
       await bench.database.redis.flushall();
@@ -115,7 +115,7 @@ describe('a dump of another tool', () => {
     expect(await plain()).toEqual(state);
   });
 
-  it('takes the commands of several connections, mixed', async () => {
+  it('accepts the mixed commands of several connections', async () => {
     const mixed = resp(
       ['HSET', 'h', 'a', '1'],
       ['RPUSH', 'l', 'a'],
@@ -134,7 +134,7 @@ describe('a dump of another tool', () => {
     expect(await redis.zrange('z', '0', '-1', 'WITHSCORES')).toEqual(['n', '1.5', 'm', 'inf']);
   });
 
-  it('takes a field that is set again after it was to expire for one that stays', async () => {
+  it('keeps an expiring field that is set again', async () => {
     const later = String(NOW + 60_000);
     const file = await bench.file(
       'again',
@@ -154,7 +154,7 @@ describe('a dump of another tool', () => {
   });
 });
 
-describe('times that are left', () => {
+describe('remaining times', () => {
   const times = async (content: string, request = {}) => {
     await bench.database.redis.flushall();
     await bench.restoreFile(await bench.file('ttl', content), request);
@@ -196,7 +196,7 @@ describe('times that are left', () => {
   });
 });
 
-describe('what a dump does not hold exactly', () => {
+describe('inexact values in a dump', () => {
   const entries = (...value: unknown[]) => ({ key: 'k', type: 'stream', value });
   it.each([
     [
@@ -205,22 +205,26 @@ describe('what a dump does not hold exactly', () => {
       'a value is an object where Redis has text',
     ],
     ['a number', { key: 'k', type: 'list', value: [1] }, 'a value is a number where Redis has text'],
-    ['a score that is none', { key: 'k', type: 'zset', value: [['m', 'x']] }, 'a score is no number'],
+    ['a score that is none', { key: 'k', type: 'zset', value: [['m', 'x']] }, 'a score is not a number'],
     ['entries out of order', entries(['5-1', ['f', 'v']], ['3-1', ['f', 'v']]), 'the entries of the stream are not in'],
-    ['an entry without fields', entries(['5-1', []]), 'an entry of the stream is one that Redis does not take'],
+    ['an entry without fields', entries(['5-1', []]), 'an entry of the stream is one that Redis does not accept'],
     ['an entry that is none', entries(null), 'an entry of the stream has no id'],
     ['a time below all', { key: 'k', type: 'string', value: 'v', ttl: -5 }, 'its `ttl` is no time'],
     [
       'a database without a number',
       { key: 'k', type: 'string', value: 'v', db: 'main' },
-      'its `db` is no number of a database',
+      'its `db` is not the number of a database',
     ],
     ['another database, as text', { key: 'k', type: 'string', value: 'v', db: '1' }, 'it has keys of database 0 and'],
     ['an id too large', entries(['99999999999999999999-1', ['f', 'v']]), 'an entry of the stream has no id'],
-    ['a document that is none', { key: 'k', type: 'json', value: '{"a"' }, 'its document is not the text of one'],
+    [
+      'a document that is none',
+      { key: 'k', type: 'json', value: '{"a"' },
+      'its value is not the text of a JSON document',
+    ],
     ['a key that is missing', { type: 'string', value: 'v' }, 'it has no field `key`'],
     ['a time that is none', { key: 'k', type: 'string', value: 'v', ttl: 'soon' }, 'its `ttl` is no whole number'],
-  ])('is refused with its line: %s', async (_, value, words) => {
+  ])('are refused with their line: %s', async (_, value, words) => {
     const path = await bench.file('odd.jsonl', lines({ key: 'first', type: 'string', value: 'v', db: '0' }, value));
     await expect(bench.staged(path)).rejects.toMatchObject({
       code: expect.stringMatching(/^(damaged|usage)$/),
@@ -228,14 +232,14 @@ describe('what a dump does not hold exactly', () => {
     });
   });
 
-  it('is refused where a number is beyond the range of scores', async () => {
+  it('are refused when a number is beyond the range of scores', async () => {
     const path = await bench.file('large.json', '{"key":"k","type":"zset","value":[{"score":1e999,"value":"m"}]}\n');
     await expect(bench.staged(path)).rejects.toMatchObject({
-      message: expect.stringContaining('a score is no number'),
+      message: expect.stringContaining('a score is not a number'),
     });
   });
 
-  it('is counted where a key went away while the file was made', async () => {
+  it('are counted for a key that was removed while the file was made', async () => {
     const path = await bench.file(
       'gone.jsonl',
       lines(
@@ -256,7 +260,7 @@ describe('what a dump does not hold exactly', () => {
     });
   });
 
-  it('is counted where the key can be named: types without a record, values that are missing', async () => {
+  it('are counted when the key has a name: types without a record, missing values', async () => {
     const path = await bench.file(
       'types.jsonl',
       lines(
@@ -279,7 +283,7 @@ describe('what a dump does not hold exactly', () => {
     });
   });
 
-  it('takes one of several databases when it is told which', async () => {
+  it('reads one of several databases when it is chosen', async () => {
     const path = await bench.file(
       'dbs.jsonl',
       lines({ db: 0, key: 'a', type: 'string', value: '0' }, { db: 3, key: 'a', type: 'string', value: '3' }),
@@ -310,7 +314,7 @@ describe('what a dump does not hold exactly', () => {
     );
     const staged = await bench.staged(path);
     await staged.store.discard();
-    expect(staged.remarks).toContain('keys that stand in the file twice: 1; the later one counts');
+    expect(staged.remarks).toContain('keys that are in the file twice: 1; the later one counts');
     await bench.restoreFile(path);
     expect(await bench.database.redis.lrange('a', 0, -1)).toEqual(['new']);
   });

@@ -107,7 +107,7 @@ beforeAll(async () => {
 afterAll(() => bench.stop());
 
 describe('an RDB file as servers before 7.0 wrote it', () => {
-  it('restores to what redis-server itself makes of it', async () => {
+  it('restores the same database as redis-server', async () => {
     const values = ['a', 7, -5, 300, -40_000, 9_000_000, 12, 'né', 'x'.repeat(100), 'y'.repeat(300), 'z'];
     const pairs = values.flatMap((value, at) => [`f${at}`, value]);
     const scores = values.flatMap((_, at) => [`m${at}`, at < 9 ? at * 100 - 200 : '0.5']);
@@ -146,7 +146,7 @@ describe('an RDB file as servers before 7.0 wrote it', () => {
 });
 
 describe('keys of several databases', () => {
-  it('are refused, unless it is said which database is meant', async () => {
+  it('are refused, unless one database is chosen', async () => {
     const { redis } = bench.database;
     await redis.flushall();
     await batch(redis, [
@@ -163,7 +163,7 @@ describe('keys of several databases', () => {
     });
     const staged = await bench.staged(path, { database: 2 });
     await staged.store.discard();
-    expect(staged.remarks).toEqual(['keys of database 0 were passed over: 1']);
+    expect(staged.remarks).toEqual(['keys of database 0 were skipped: 1']);
     await redis.flushall();
     await bench.restoreFile(path, { database: 2 });
     expect(await redis.get('a')).toBe('two');
@@ -173,7 +173,7 @@ describe('keys of several databases', () => {
 await describeEngines(
   'types without a record',
   ({ program }) => {
-    it('are counted by name, and what stands around them is whole', async () => {
+    it('are counted by name, and the keys around them are complete', async () => {
       const database = await startTestDatabase(program);
       try {
         await batch(database.redis, [

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { Encryptor } from '../../lib/ports/index.js';
 import type { RunRecord } from '../../lib/runs/model.js';
-import { finishStaged } from '../../lib/transfer/publish.js';
+import { finalizeStaged } from '../../lib/transfer/publish.js';
 import { withSnapshotBeside } from '../../lib/transfer/scratch-store.js';
 import { stageFile, type Staged, type StageRequest } from '../../lib/transfer/stage.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
@@ -57,7 +57,7 @@ export async function openTransferBench(program?: string): Promise<TransferBench
     async restoreFile(path, request, ask = {}) {
       const file = await staged(path, request);
       try {
-        const manifest = await finishStaged({ clock: bench.clock, signer: UNSIGNED }, file);
+        const manifest = await finalizeStaged({ clock: bench.clock, signer: UNSIGNED }, file);
         const store = withSnapshotBeside(bench.folder.store, file.store, manifest.id);
         return await bench.restore(manifest.id, { fromSource: true, ...ask }, { store });
       } finally {

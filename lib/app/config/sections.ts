@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { number } from '../../variable-forms.js';
-import { STORE_NAMES, STORE_SHAPE, storeProblems, storeUrl } from '../../stores/registry.js';
+import { STORE_NAMES, STORE_SHAPE, findStoreProblems, storeUrl } from '../../stores/registry.js';
 
 const slots = (fallback: number) => number({ least: 0, most: 100_000 }).default(fallback);
 const days = (fallback: number, least = 1) => number({ least, most: 36_500, decimals: true }).default(fallback);
@@ -45,7 +45,7 @@ export const replicaSection = z
     ) {
       addIssue('BACKUP_REPLICA_STORE', 'is the same place as BACKUP_STORE');
     }
-    for (const [name, message] of storeProblems(String(value['BACKUP_REPLICA_STORE']), value, 'REPLICA_')) {
+    for (const [name, message] of findStoreProblems(String(value['BACKUP_REPLICA_STORE']), value, 'REPLICA_')) {
       addIssue(name, message);
     }
   });

@@ -2,7 +2,7 @@ import { connect } from '../../app/connect.js';
 import { hostOf } from '../../app/connect/database.js';
 import { AppError } from '../../errors.js';
 import { quoted } from '../../restore/scope-words.js';
-import { finishStaged } from '../../transfer/publish.js';
+import { finalizeStaged } from '../../transfer/publish.js';
 import { withSnapshotBeside } from '../../transfer/scratch-store.js';
 import type { Context } from '../context.js';
 import { restore } from '../restore.js';
@@ -19,7 +19,7 @@ export async function restoreFile(
   const { clock, signer } = connect(context.env, ['clock', 'signer']);
   const staged = await readInputFile(context, path, options);
   try {
-    const { id } = await finishStaged({ clock, signer }, staged);
+    const { id } = await finalizeStaged({ clock, signer }, staged);
     const wrapStore = (store: Parameters<typeof withSnapshotBeside>[0]) => withSnapshotBeside(store, staged.store, id);
     const source = { wrapStore, snapshotWords: `${quoted(path)}${fileOptionsText(options)}` };
     return await restore(context, id, { ...options, local: true, fromSource: true }, source);

@@ -5,7 +5,7 @@ import type { Clock } from '../../ports/clock.js';
 import type { Embedder, EmbedderLimits } from '../../ports/embedder.js';
 import { brokenAnswerError, refusalError, unavailableError } from './failures.js';
 import type { EmbedderKind } from '../embedder-kind.js';
-import { callRest, headerSafe } from '../rest.js';
+import { callRest, checkToken } from '../rest.js';
 import { withRetry, type RetryPolicy } from '../retry.js';
 import { baseUrl, secret } from '../../variable-forms.js';
 
@@ -17,10 +17,10 @@ export interface GeminiEmbedderOptions {
   readonly model?: string;
   /** 128 to 3,072; default 768, Soulcaster's. */
   readonly dimensions?: number;
-  /** Of the key and the model; default: not known. */
+  /** Limits of the key and the model; default: unknown. */
   readonly limits?: EmbedderLimits;
   readonly clock: Clock;
-  /** Of what is unavailable; a rate limit is never waited for here. Default: 3 tries. */
+  /** For an unavailable service; a rate limit is never waited for here. Default: 3 attempts. */
   readonly retry?: RetryPolicy;
   /** For one request with its reply. Default 30 s. */
   readonly timeoutMs?: number;
@@ -39,24 +39,24 @@ const NO_LIMITS: EmbedderLimits = { textsPerMinute: null, tokensPerMinute: null,
 const DEFAULT_TIMEOUT_MS = 30_000;
 const RETRY: RetryPolicy = { attempts: 3, baseMs: 500, capMs: 8_000 };
 
-/** The package sends this field as it is given; its types do not know it. */
+/** The package sends this field, but its types lack it. */
 interface SizedRequest extends EmbedContentRequest {
   readonly outputDimensionality: number;
 }
 
 /**
- * Gemini's embeddings through `batchEmbedContents`, without a task type, as Soulcaster asks for them. Below 3,072
- * dimensions the vectors are not of unit length.
+ * Gemini's embeddings through `batchEmbedContents`, without a task type, as in Soulcaster. Below 3,072 dimensions the
+ * vectors are not of unit length.
  *
- * A rate limit ends the call at once: whoever hands out the work waits better than this process. Its `retryAfterMs` is
- * the RetryInfo of the answer; a Retry-After header is not shown by the vendor's package. A daily quota is over at
- * midnight Pacific time. Texts that are none or too many throw `internal`; a key that cannot be one, or dimensions that
- * the models do not have, throw `config` at once. Source: ai.google.dev/api/embeddings, ai.google.dev/gemini-api/docs/rate-limits
+ * A rate limit ends the call at once: the caller that schedules the work is the one to wait. Its `retryAfterMs` is the
+ * RetryInfo of the answer; the vendor's package hides the Retry-After header. A daily quota is renewed at midnight Pacific
+ * time. An empty or too long list of texts throws `internal`; a malformed key, or dimensions that the models do not have,
+ * throw `config` at once. Source: ai.google.dev/api/embeddings, ai.google.dev/gemini-api/docs/rate-limits
  */
 export function geminiEmbedder(options: GeminiEmbedderOptions): Embedder {
   const { clock, model = DEFAULT_MODEL, dimensions = DEFAULT_DIMENSIONS, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   checkDimensions(dimensions);
-  const client = new GoogleGenerativeAI(headerSafe(options.apiKey, 'GEMINI_API_KEY')).getGenerativeModel(
+  const client = new GoogleGenerativeAI(checkToken(options.apiKey, 'GEMINI_API_KEY')).getGenerativeModel(
     { model },
     options.baseUrl === undefined ? {} : { baseUrl: options.baseUrl.replace(/\/+$/, '') },
   );
@@ -70,7 +70,7 @@ export function geminiEmbedder(options: GeminiEmbedderOptions): Embedder {
     const deadline = startDeadline(timeoutMs);
     try {
       const call = client.batchEmbedContents({ requests: texts.map(toRequest) }, { signal: deadline.signal });
-      return vectorsIn(await call, texts.length);
+      return parseVectors(await call, texts.length);
     } catch (error) {
       if (error instanceof AppError) throw error;
       if (deadline.signal.aborted) throw unavailableError(`Gemini did not answer within ${timeoutMs} ms`);
@@ -85,7 +85,7 @@ export function geminiEmbedder(options: GeminiEmbedderOptions): Embedder {
     dimensions,
     maxBatch: MAX_TEXTS,
     ...factsOf(model),
-    // Quotas are those of a Google project and a model; keys of one project cannot be told from those of another.
+    // Quotas belong to a Google project and a model; a key does not show its project.
     quotaKey: `${model}-${createHash('sha256').update(options.apiKey).digest('hex').slice(0, 12)}`,
     limits: options.limits ?? NO_LIMITS,
 
@@ -95,15 +95,15 @@ export function geminiEmbedder(options: GeminiEmbedderOptions): Embedder {
 
     async embed(texts) {
       checkCount(texts.length);
-      const result = await withRetry(clock, () => embedOnce(texts).catch(rateLimitAsResult), options.retry ?? RETRY);
+      const result = await withRetry(clock, () => embedOnce(texts).catch(returnRateLimit), options.retry ?? RETRY);
       if (result instanceof AppError) throw result;
       return result;
     },
   };
 }
 
-/** The package has no call for it: GET /v1beta/models/{model} (https://ai.google.dev/api/models#method:-models.get). */
-async function reachOnce({ apiKey, baseUrl, clock, model, timeoutMs }: Reaching): Promise<void> {
+/** The package has no such call: GET /v1beta/models/{model} (https://ai.google.dev/api/models#method:-models.get). */
+async function reachOnce({ apiKey, baseUrl, clock, model, timeoutMs }: ReachOptions): Promise<void> {
   const base = (baseUrl ?? 'https://generativelanguage.googleapis.com').replace(/\/+$/, '');
   const { json, status } = await callRest(
     { method: 'GET', url: `${base}/v1beta/models/${encodeURIComponent(model)}`, headers: { 'x-goog-api-key': apiKey } },
@@ -115,13 +115,13 @@ async function reachOnce({ apiKey, baseUrl, clock, model, timeoutMs }: Reaching)
   throw refusalError({ status, message: typeof message === 'string' ? message : '', details }, clock.now());
 }
 
-type Reaching = Pick<GeminiEmbedderOptions, 'apiKey' | 'baseUrl' | 'clock'> & {
+type ReachOptions = Pick<GeminiEmbedderOptions, 'apiKey' | 'baseUrl' | 'clock'> & {
   readonly model: string;
   readonly timeoutMs: number;
 };
 
-/** Takes a rate limit out of the retries, which follow every transient error. */
-function rateLimitAsResult(error: unknown): AppError {
+/** Exempts a rate limit from the retries, which follow every transient error. */
+function returnRateLimit(error: unknown): AppError {
   if (error instanceof AppError && error.code === 'embedder-limit') return error;
   throw error;
 }
@@ -133,7 +133,7 @@ function startDeadline(ms: number): { readonly signal: AbortSignal; clear(): voi
   return { signal: controller.signal, clear: () => clearTimeout(timer) };
 }
 
-/** Vendor errors quote addresses, requests and answers: nothing of their text is passed on, not even as a cause. */
+/** Vendor errors quote addresses, requests and answers: their text is never passed on, not even as a cause. */
 function toEmbedderError(error: unknown, now: number): AppError {
   if (error instanceof GoogleGenerativeAIFetchError && error.status !== undefined) {
     return refusalError({ status: error.status, message: error.message, details: error.errorDetails }, now);
@@ -156,26 +156,26 @@ function checkDimensions(dimensions: number): void {
   });
 }
 
-/** What is fixed about a model of Gemini's. */
+/** Fixed properties of a Gemini model. */
 interface ModelFacts {
-  /** Tokens of one text that it reads. */
+  /** Most tokens of one text that the model reads. */
   readonly maxTextTokens: number;
-  /** US dollars for a million tokens; null: not known. */
+  /** US dollars per million tokens; null: unknown. */
   readonly usdPerMillionTokens: number | null;
 }
 
 /** Most texts in one call, for every model (https://ai.google.dev/gemini-api/docs/embeddings). */
 const MAX_TEXTS = 100;
-/** Of every model. */
+/** Dimensions of every model. */
 const DIMENSIONS = { least: 128, most: 3072 } as const;
 
 const SECOND: ModelFacts = { maxTextTokens: 8_192, usdPerMillionTokens: 0.2 };
 
 /**
- * The models that are known; adding one is a line. Sources: ai.google.dev/gemini-api/docs/embeddings and /pricing,
- * November 2026. Both take one content for each text in `batchEmbedContents` and give one vector for each; several parts in
- * one content would be one vector. Neither is asked with a task type: the first takes it as a field, the second as words
- * in front of the text, and Soulcaster gives none. Vectors of the first are not of length 1 below 3,072 dimensions.
+ * The known models. Sources: ai.google.dev/gemini-api/docs/embeddings and /pricing, November 2026. Both take one content
+ * per text in `batchEmbedContents` and return one vector for each; several parts in one content would give one vector. No
+ * task type is sent: the first model takes it as a field, the second as words before the text, and Soulcaster sends none.
+ * Vectors of the first model are not of length 1 below 3,072 dimensions.
  */
 const MODELS: Readonly<Record<string, ModelFacts>> = {
   'gemini-embedding-001': { maxTextTokens: 2_048, usdPerMillionTokens: 0.15 },
@@ -183,7 +183,7 @@ const MODELS: Readonly<Record<string, ModelFacts>> = {
   'gemini-embedding-2-preview': SECOND,
 };
 
-/** One that is not known reads at least as much as the first, at a price that is not known. */
+/** An unknown model reads at least as much as the first; its price is unknown. */
 const UNKNOWN: ModelFacts = { maxTextTokens: 2_048, usdPerMillionTokens: null };
 
 function factsOf(model: string): ModelFacts {
@@ -191,31 +191,31 @@ function factsOf(model: string): ModelFacts {
 }
 
 /**
- * The vectors of an answer of `batchEmbedContents`, `{embeddings: [{values: number[]}]}`. Numbers that are not finite
- * come as protobuf's JSON writes them, as the strings "NaN", "Infinity" and "-Infinity", and are handed on, as an empty
- * vector is: they are the trouble of one text. An answer of another shape, or with another number of vectors, throws `embedder-unavailable`.
+ * The vectors of an answer of `batchEmbedContents`, `{embeddings: [{values: number[]}]}`. Numbers that are not finite are
+ * the strings "NaN", "Infinity" and "-Infinity" in protobuf's JSON. They are returned, and so is an empty vector: each
+ * concerns one text alone. An answer of another shape, or with another number of vectors, throws `embedder-unavailable`.
  */
-function vectorsIn(answer: unknown, count: number): Float32Array[] {
+function parseVectors(answer: unknown, count: number): Float32Array[] {
   if (!hasEmbeddings(answer)) throw brokenAnswerError('an answer of another shape');
   const { embeddings } = answer;
   if (embeddings.length !== count) throw brokenAnswerError(`${embeddings.length} of ${count} vectors`);
-  return embeddings.map(vectorIn);
+  return embeddings.map(parseVector);
 }
 
-function vectorIn(embedding: unknown): Float32Array {
+function parseVector(embedding: unknown): Float32Array {
   if (typeof embedding !== 'object' || embedding === null) throw brokenAnswerError('an embedding of another shape');
   // Protobuf's JSON leaves an empty list out.
   const values: unknown = 'values' in embedding ? embedding.values : [];
   if (!Array.isArray(values)) throw brokenAnswerError('an embedding of another shape');
   // Float32Array.from with a function takes several times as long.
   const vector = new Float32Array(values.length);
-  for (let at = 0; at < vector.length; at++) vector[at] = component(values[at]);
+  for (let at = 0; at < vector.length; at++) vector[at] = parseComponent(values[at]);
   return vector;
 }
 
 const NOT_FINITE = ['NaN', 'Infinity', '-Infinity'];
 
-function component(value: unknown): number {
+function parseComponent(value: unknown): number {
   if (typeof value === 'number') return value;
   if (typeof value === 'string' && NOT_FINITE.includes(value)) return Number(value);
   throw brokenAnswerError('an embedding with values that are no numbers');

@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js';
 
-/** An answer other than 2xx: its HTTP status, what it says (looked at, never passed on), and `error.details` as they came. */
+/** An answer other than 2xx: HTTP status, message (matched, never passed on), and `error.details` unchanged. */
 interface GeminiRefusal {
   readonly status: number;
   readonly message: string;
@@ -12,17 +12,17 @@ const ACCOUNT = /user location is not supported|enable billing/i;
 
 /** The AppError for a refusal. `now` in milliseconds since the epoch. */
 export function refusalError({ status, message, details }: GeminiRefusal, now: number): AppError {
-  const said = errorDetails(details);
-  if (status === 429) return said.perDay ? quotaError(msUntilPacificMidnight(now)) : limitError(said.retryDelayMs);
+  const parsed = errorDetails(details);
+  if (status === 429) return parsed.perDay ? quotaError(msUntilPacificMidnight(now)) : limitError(parsed.retryDelayMs);
   if (status === 401 || status === 403) return deniedError(status);
   if (status === 404) return modelError();
-  if (status === 400 && said.reasons.includes('API_KEY_INVALID')) return deniedError(status);
+  if (status === 400 && parsed.reasons.includes('API_KEY_INVALID')) return deniedError(status);
   if (status === 400 && ACCOUNT.test(message)) return accountError();
   if (status === 400 || status === 413) return refusedError(status);
-  return unavailableError(`Gemini answered HTTP ${status}`, said);
+  return unavailableError(`Gemini answered HTTP ${status}`, parsed);
 }
 
-/** For what may work again a little later. */
+/** For failures that may pass a little later. */
 export function unavailableError(message: string, { retryDelayMs }: Partial<ErrorDetails> = {}): AppError {
   return new AppError('embedder-unavailable', message, {
     hint: 'Check GEMINI_BASE_URL if it is set, and https://aistudio.google.com/status, then try again.',
@@ -31,7 +31,7 @@ export function unavailableError(message: string, { retryDelayMs }: Partial<Erro
   });
 }
 
-/** For an answer that is good by its status and not by what it holds. */
+/** For an answer with a good status and a bad body. */
 export function brokenAnswerError(what: string): AppError {
   return unavailableError(`Gemini sent ${what} instead of the embeddings`);
 }
@@ -83,7 +83,7 @@ const HOUR_MS = 3_600_000;
  */
 export function msUntilPacificMidnight(now: number): number {
   const today = pacificTime(now);
-  // Midnight is 08:00 UTC, and an hour earlier in summer. The clocks are changed at two, so midnight itself is plain.
+  // Midnight is 08:00 UTC, in summer 07:00. Clocks change at two o'clock, so midnight itself is unambiguous.
   const inWinter = Date.UTC(today.year, today.month - 1, today.day + 1, 8);
   const midnight = pacificTime(inWinter).hour === 0 ? inWinter : inWinter - HOUR_MS;
   return midnight - now;
@@ -104,20 +104,20 @@ function pacificTime(at: number): { year: number; month: number; day: number; ho
   return { year: number('year'), month: number('month'), day: number('day'), hour: number('hour') };
 }
 
-/** What the `details` of an error of Google's APIs say, as far as it matters here. */
+/** The parts of a Google API error's `details` that matter here. */
 interface ErrorDetails {
   /** `reason` of each ErrorInfo, such as `API_KEY_INVALID`. */
   readonly reasons: readonly string[];
   /** `retryDelay` of RetryInfo in milliseconds; undefined when there is none. */
   readonly retryDelayMs: number | undefined;
-  /** Whether one of the quotas that are used up is a daily one. */
+  /** Whether one of the exhausted quotas is a daily one. */
   readonly perDay: boolean;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the details of an error, whatever came: it may be no list, or hold what is not documented.
+ * Parses the details of an error. They may be of any shape: not a list, or with undocumented entries.
  * Sources: google/rpc/error_details.proto; https://ai.google.dev/gemini-api/docs/rate-limits for the quotas.
  */
 function errorDetails(details: unknown): ErrorDetails {

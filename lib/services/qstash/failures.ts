@@ -2,7 +2,7 @@ import { QstashDailyRatelimitError, QstashError, QstashRatelimitError } from '@u
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 
-/** The SDK takes no signal and waits for minutes: what comes later than `ms` is ignored. */
+/** The SDK takes no signal and waits for minutes: an answer after `ms` is ignored. */
 export async function withinTime<T>(call: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -19,13 +19,13 @@ export function toQueueError(error: unknown, clock: Clock): AppError {
     });
   }
   if (error instanceof QstashRatelimitError) {
-    return limited(retryAfter(error.reset, clock).retryAfterMs);
+    return rateLimitError(retryAfterFrom(error.reset, clock).retryAfterMs);
   }
   const status = error instanceof QstashError ? error.status : undefined;
-  return status === undefined || status >= 500 ? unavailable(error, status) : rejected(status);
+  return status === undefined || status >= 500 ? unavailableError(error, status) : refusalError(status);
 }
 
-export function limited(retryAfterMs: number | undefined): AppError {
+export function rateLimitError(retryAfterMs: number | undefined): AppError {
   return new AppError('queue-unavailable', 'QStash is limiting the rate of requests', {
     hint: 'Try again in a few seconds, or see the limits of the plan in the QStash console for QSTASH_TOKEN; on the command line, --local works without the queue.',
     transient: true,
@@ -33,7 +33,7 @@ export function limited(retryAfterMs: number | undefined): AppError {
   });
 }
 
-export function unavailable(cause: unknown, status: number | undefined): AppError {
+export function unavailableError(cause: unknown, status: number | undefined): AppError {
   const what = status === undefined ? 'QStash cannot be reached' : `QStash answered with status ${status}`;
   return new AppError('queue-unavailable', what, {
     hint: 'Check QSTASH_URL and https://status.upstash.com, then try again; on the command line, --local works without the queue.',
@@ -43,7 +43,7 @@ export function unavailable(cause: unknown, status: number | undefined): AppErro
   });
 }
 
-export function rejected(status: number): AppError {
+export function refusalError(status: number): AppError {
   if (status === 401 || status === 403) {
     return new AppError('queue-denied', 'QStash refused the token', {
       hint: 'Set QSTASH_TOKEN to the token of the QStash console, and QSTASH_URL to the region it belongs to; --local works without the queue.',
@@ -55,7 +55,7 @@ export function rejected(status: number): AppError {
 }
 
 /** `reset` is a Unix time in seconds (https://upstash.com/docs/qstash/api/api-ratelimiting). */
-function retryAfter(reset: string | null, clock: Clock): { retryAfterMs?: number } {
+function retryAfterFrom(reset: string | null, clock: Clock): { retryAfterMs?: number } {
   const at = Number(reset ?? '');
   return at > 0 ? { retryAfterMs: Math.max(0, at * 1000 - clock.now()) } : {};
 }

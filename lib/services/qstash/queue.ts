@@ -2,7 +2,7 @@ import { Client, Receiver, type PublishRequest, type FlowControl } from '@upstas
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Queue, QueueMessage, QueueFlow, QueueHealth } from '../../ports/queue.js';
-import { limited, rejected, toQueueError, unavailable, withinTime } from './failures.js';
+import { rateLimitError, refusalError, toQueueError, unavailableError, withinTime } from './failures.js';
 import { callRest } from '../rest.js';
 import { dropVendorLines } from '../vendor-lines.js';
 import { DEFAULT_RETRY, parseRetryAfter, type RetryPolicy, withRetry } from '../retry.js';
@@ -14,28 +14,28 @@ export interface QstashQueueOptions {
   readonly token: string;
   readonly currentSigningKey: string;
   readonly nextSigningKey: string;
-  /** Full address of our task endpoint, as a signature covers it. */
+  /** Full address of our task endpoint; signatures cover it. */
   readonly endpoint: string;
   readonly clock: Clock;
   readonly retry?: RetryPolicy;
-  /** How often a delivery that fails is made again; default 3, the most that the free plan takes. */
+  /** Retries of a failed delivery; default 3, the most that the free plan allows. */
   readonly retries?: number;
   /** After how many milliseconds a call to the service counts as failed; default 15,000. */
   readonly timeoutMs?: number;
 }
 
 const DEFAULT_URL = 'https://qstash.upstash.io';
-/** Most messages that one batch request carries. */
+/** Most messages in one batch request. */
 const BATCH_COUNT = 100;
-/** Most bytes of bodies in one batch request: under the 1 MB that the service takes, with room for headers. */
+/** Most bytes of bodies in one batch request: below the service's limit of 1 MB, with room for headers. */
 const BATCH_BYTES = 700_000;
 /** How far the service's clock and ours may be apart, in seconds, when a signature's times are checked. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 /**
- * Queue over Upstash QStash (https://upstash.com/docs/qstash). Messages are POSTed as they are, as application/json.
- * A batch may be accepted in part: what was refused is sent again, and the deduplication id keeps what got through
- * after all from being delivered twice.
+ * Queue over Upstash QStash (https://upstash.com/docs/qstash). Messages are POSTed unchanged, as application/json.
+ * A batch may be accepted in part: refused messages are sent again, and the deduplication id prevents a second delivery
+ * of a message that was accepted after all.
  */
 export function qstashQueue(options: QstashQueueOptions): Queue {
   const { clock, endpoint, token } = options;
@@ -43,7 +43,7 @@ export function qstashQueue(options: QstashQueueOptions): Queue {
   const client = new Client({
     baseUrl: options.url ?? DEFAULT_URL,
     token,
-    // Without it the SDK would obey QSTASH_DEV of the environment and talk to a server that it chooses.
+    // Otherwise the SDK would obey QSTASH_DEV of the environment and use a server that it chooses.
     devMode: false,
     enableTelemetry: false,
     retry: false,
@@ -75,11 +75,11 @@ export function qstashQueue(options: QstashQueueOptions): Queue {
 
   return {
     async publish(messages) {
-      for (const batch of batches(messages)) {
-        let left = batch;
+      for (const batch of splitIntoBatches(messages)) {
+        let remaining = batch;
         const send = async (): Promise<void> => {
-          left = await publishOnce(left);
-          if (left.length > 0) throw refused(left.length, batch.length);
+          remaining = await publishOnce(remaining);
+          if (remaining.length > 0) throw batchRefusedError(remaining.length, batch.length);
         };
         await withRetry(clock, send, options.retry ?? DEFAULT_RETRY);
       }
@@ -101,7 +101,7 @@ export function qstashQueue(options: QstashQueueOptions): Queue {
 }
 
 /**
- * The keys that the service signs with, which a token alone is enough to ask for. Throws `queue-denied` or `queue-unavailable`.
+ * The service's signing keys; reading them needs the token alone. Throws `queue-denied` or `queue-unavailable`.
  */
 export function qstashSigningKeys(
   options: Pick<QstashQueueOptions, 'url' | 'token' | 'clock' | 'retry' | 'timeoutMs'>,
@@ -109,8 +109,8 @@ export function qstashSigningKeys(
   return withRetry(options.clock, () => fetchSigningKeys(options), options.retry ?? DEFAULT_RETRY);
 }
 
-/** Splits by count and by bytes; a single message over the byte limit goes alone, for the service to judge. */
-function* batches(messages: readonly QueueMessage[]): Generator<QueueMessage[]> {
+/** Splits by count and by bytes; a message over the byte limit is sent alone, and the service accepts or refuses it. */
+function* splitIntoBatches(messages: readonly QueueMessage[]): Generator<QueueMessage[]> {
   let batch: QueueMessage[] = [];
   let bytes = 0;
   for (const message of messages) {
@@ -127,49 +127,49 @@ function* batches(messages: readonly QueueMessage[]): Generator<QueueMessage[]> 
   if (batch.length > 0) yield batch;
 }
 
-/** The SDK has no call for it: GET /v2/keys (https://upstash.com/docs/qstash/api/signingKeys/get). */
+/** The SDK has no such call: GET /v2/keys (https://upstash.com/docs/qstash/api/signingKeys/get). */
 async function fetchSigningKeys({
   clock,
   url,
   token,
   timeoutMs,
 }: Pick<QstashQueueOptions, 'clock' | 'url' | 'token' | 'timeoutMs'>): Promise<SigningKeys> {
-  // As the SDK does it, so that an address which that cannot use does not pass here.
+  // The SDK does the same, so an address that the SDK cannot use fails here as well.
   const base = (url ?? DEFAULT_URL).replace(/\/$/, '');
   const { headers, json, status } = await callRest(
     { method: 'GET', url: `${base}/v2/keys`, headers: { authorization: `Bearer ${token}` } },
     timeoutMs ?? 15_000,
-    (_, cause) => unavailable(cause, undefined),
+    (_, cause) => unavailableError(cause, undefined),
   );
-  if (status >= 500) throw unavailable(undefined, status);
-  if (status === 429) throw limited(parseRetryAfter(headers.get('retry-after'), clock.now()));
-  const keys = status === 200 ? answerSchema.safeParse(json).data : undefined;
-  if (keys === undefined) throw rejected(status);
+  if (status >= 500) throw unavailableError(undefined, status);
+  if (status === 429) throw rateLimitError(parseRetryAfter(headers.get('retry-after'), clock.now()));
+  const keys = status === 200 ? signingKeysSchema.safeParse(json).data : undefined;
+  if (keys === undefined) throw refusalError(status);
   return keys;
 }
 
-/** An accepted message has an id, also when it was recognised as a duplicate; a refused one has `error` instead. */
+/** An accepted message has an id, even as a recognised duplicate; a refused one has `error` instead. */
 function isAccepted(result: unknown): boolean {
   if (typeof result !== 'object' || result === null) return false;
   return 'messageId' in result && typeof result.messageId === 'string' && result.messageId !== '';
 }
 
-function refused(count: number, of: number): AppError {
+function batchRefusedError(count: number, of: number): AppError {
   return new AppError('queue-unavailable', `QStash refused ${count} of ${of} messages of a batch`, {
-    hint: 'Look at the limits of the QStash plan, and check that PUBLIC_URL is an address that QStash can reach.',
+    hint: 'Check the limits of the QStash plan, and that PUBLIC_URL is an address that QStash can reach.',
     transient: true,
   });
 }
 
-/** A flow as QStash takes it (upstash.com/docs/qstash/features/flowcontrol). */
+/** A flow in the form of QStash (upstash.com/docs/qstash/features/flowcontrol). */
 function toFlowControl({ key, parallelism, rate }: QueueFlow): FlowControl {
   return rate === null ? { key, parallelism } : { key, parallelism, rate: rate.count, period: rate.periodSeconds };
 }
 
-const answerSchema = z.object({ current: z.string(), next: z.string() });
+const signingKeysSchema = z.object({ current: z.string(), next: z.string() });
 
 /** The two keys that QStash may sign with: it signs with `current` until the keys are rotated, and then with `next`. */
-type SigningKeys = z.infer<typeof answerSchema>;
+type SigningKeys = z.infer<typeof signingKeysSchema>;
 
 function compareKeys(
   ours: { readonly currentSigningKey: string; readonly nextSigningKey: string },

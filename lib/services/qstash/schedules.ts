@@ -15,9 +15,9 @@ interface QstashSchedulesOptions {
   readonly timeoutMs?: number;
 }
 
-/** What is delivered: the signature is over it. */
+/** The delivered body; the signature covers it. */
 const BODY = '{}';
-/** A delivery that fails is made once more; the next one comes by itself. Each try is a message of the plan's day. */
+/** A failed delivery is repeated once; the schedule brings the next one. Each attempt counts as a message of the plan's day. */
 const RETRIES = 1;
 
 /** Schedules of Upstash QStash (https://upstash.com/docs/qstash/features/schedules). */

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { ProviderBackup, ProviderDatabase } from '../../ports/upstash-account.js';
-import { jsonIn } from '../answer-text.js';
-import { foreign } from './failures.js';
+import { parseJson } from '../answer-text.js';
+import { foreignAnswerError } from './failures.js';
 
-/** Where a database's `endpoint` is only its name, this follows. */
+/** Appended to a database's `endpoint` when that is only its name. */
 const HOSTS = '.upstash.io';
 
 const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
@@ -33,28 +33,28 @@ const databaseSchema = z.object({
 
 /** Source: the schema Backup of upstash.com/docs/devops/developer-api (openapi.yml). */
 export function toBackups(text: string): ProviderBackup[] {
-  const backups = z.array(backupSchema).safeParse(jsonIn(text));
-  if (!backups.success) throw foreign();
+  const backups = z.array(backupSchema).safeParse(parseJson(text));
+  if (!backups.success) throw foreignAnswerError();
   return backups.data.map(toBackup).sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
 }
 
-/** Source: the schema Database of the same. */
+/** Source: the schema Database of the same file. */
 export function toDatabase(text: string): ProviderDatabase {
-  const database = databaseSchema.safeParse(jsonIn(text));
-  if (!database.success) throw foreign();
+  const database = databaseSchema.safeParse(parseJson(text));
+  if (!database.success) throw foreignAnswerError();
   return toProviderDatabase(database.data);
 }
 
-/** Source: the same page's list of databases, which has the schema Database for each. */
+/** Source: the list of databases of the same file, a list of the schema Database. */
 export function toDatabases(text: string): ProviderDatabase[] {
-  const databases = z.array(databaseSchema).safeParse(jsonIn(text));
-  if (!databases.success) throw foreign();
+  const databases = z.array(databaseSchema).safeParse(parseJson(text));
+  if (!databases.success) throw foreignAnswerError();
   return databases.data.map(toProviderDatabase);
 }
 
 export function toRestToken(text: string): string {
-  const database = z.object({ rest_token: z.string().min(1) }).safeParse(jsonIn(text));
-  if (!database.success) throw foreign();
+  const database = z.object({ rest_token: z.string().min(1) }).safeParse(parseJson(text));
+  if (!database.success) throw foreignAnswerError();
   return database.data.rest_token;
 }
 

@@ -8,12 +8,12 @@ import {
   type SentCommand,
 } from '../../ports/redis.js';
 
-/** Lua's `unpack` puts every argument on a stack of 8,000 slots (LUAI_MAXCSTACK); the rest is left to the script. */
+/** Lua's `unpack` puts every argument on a stack of 8,000 slots (LUAI_MAXCSTACK); the script needs some of them. */
 const MAX_BINARY_ARGUMENTS = 7_000;
 
 /**
- * Runs one command whose arguments JSON cannot carry. ARGV[1] says of each argument that follows whether it is text
- * (`t`) or hex (`x`). `pcall` hands back the command's own error; `call` would add the script's name and line to it.
+ * Runs one command whose arguments JSON cannot carry. ARGV[1] has a letter for each following argument: text (`t`) or
+ * hex (`x`). `pcall` returns the command's own error; `call` would add the script's name and line.
  */
 const RUN_BINARY = `local byte = {}
 for i = 0, 255 do byte[string.format('%02x', i)] = string.char(i) end
@@ -27,7 +27,7 @@ for i = 2, #ARGV do
 end
 return redis.pcall(unpack(command))`;
 
-/** Commands that only read: their script may not write either, so that a server or a token that forbids it lets them by. */
+/** Commands that only read. Their script is read-only as well, so that a server or token without write access accepts it. */
 const READS: ReadonlySet<string> = new Set(
   [
     'EXISTS TYPE PTTL PEXPIRETIME HPEXPIRETIME GET GETRANGE STRLEN MGET HGETALL HMGET HLEN HSCAN SMEMBERS SISMEMBER',
@@ -40,45 +40,45 @@ const READS: ReadonlySet<string> = new Set(
 export interface EncodedBatch {
   /** The JSON array of the commands, as UTF-8. */
   readonly body: Buffer;
-  /** How many commands Upstash bills for it: a script's inner command counts as one more. */
+  /** How many commands Upstash bills for the batch: a script's inner command counts as one more. */
   readonly billed: number;
-  /** Places of the commands that go as scripts. */
+  /** Positions of the commands that are sent as scripts. */
   readonly scripts: readonly number[];
 }
 
-/** What runs the scripts of reading commands: EVAL_RO, or EVAL where the token may not run the other. */
+/** The command that runs scripts of reading commands: EVAL_RO, or EVAL when the token may not run EVAL_RO. */
 export type ReadScript = 'EVAL_RO' | 'EVAL';
 
-/** Encodes commands for `/pipeline` and `/multi-exec`. Throws `redis-reply-too-large` when a script could not take one. */
+/** Encodes commands for `/pipeline` and `/multi-exec`. Throws `redis-reply-too-large` for a command too long for a script. */
 export function encodeBatch(commands: readonly SentCommand[], readScript: ReadScript = 'EVAL_RO'): EncodedBatch {
   let billed = 0;
   const scripts: number[] = [];
-  json.clear();
-  json.mark('[');
+  scratch.clear();
+  scratch.addChar('[');
   for (const [at, command] of commands.entries()) {
-    if (at > 0) json.mark(',');
-    const before = json.length;
-    if (json.addStrings(command)) {
+    if (at > 0) scratch.addChar(',');
+    const before = scratch.length;
+    if (scratch.addStrings(command)) {
       billed += 1;
     } else {
-      json.cut(before);
-      json.addStrings(wrap(decodedCommand(command), readScript));
+      scratch.truncate(before);
+      scratch.addStrings(toScript(decodedCommand(command), readScript));
       billed += 2;
       scripts.push(at);
     }
   }
-  json.mark(']');
-  return { body: json.copy(), billed, scripts };
+  scratch.addChar(']');
+  return { body: scratch.copy(), billed, scripts };
 }
 
-/** A scratch buffer that one large batch has made larger than this is not kept. */
+/** A scratch buffer that grew beyond this for one large batch is not kept. */
 const KEPT_BYTES = 1024 * 1024;
 const SCRATCH_BYTES = 64 * 1024;
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 
 /**
- * JSON as bytes, in one buffer that is used again. Most arguments are names in plain ASCII, which are copied as they are:
- * no text is made of them.
+ * JSON as bytes, in one reused buffer. Most arguments are names in plain ASCII, which are copied without a conversion to
+ * text.
  */
 class JsonBuffer {
   private bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -89,7 +89,7 @@ class JsonBuffer {
     if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   }
 
-  cut(length: number): void {
+  truncate(length: number): void {
     this.length = length;
   }
 
@@ -97,15 +97,15 @@ class JsonBuffer {
     return Buffer.from(this.bytes.subarray(0, this.length));
   }
 
-  mark(char: string): void {
+  addChar(char: string): void {
     this.reserve(1);
     this.bytes[this.length++] = char.charCodeAt(0);
   }
 
-  /** Adds a list of strings; false, with part of it written, when the bytes of one are no UTF-8. */
+  /** Adds a list of strings; false, with part of the list written, when a string is not UTF-8. */
   addStrings(command: readonly (RedisArgument | JsonArguments)[]): boolean {
     for (let at = 0; at < command.length; at++) {
-      this.mark(at === 0 ? '[' : ',');
+      this.addChar(at === 0 ? '[' : ',');
       const argument = command[at] as RedisArgument | JsonArguments;
       if (argument instanceof JsonArguments) {
         this.addJson(argument);
@@ -115,11 +115,11 @@ class JsonBuffer {
         this.addText(String(argument));
       }
     }
-    this.mark(']');
+    this.addChar(']');
     return true;
   }
 
-  /** Whether the bytes stand in JSON as they are; else nothing is added. */
+  /** Adds bytes that need no escape in JSON; otherwise adds nothing and returns false. */
   private addPlain(bytes: Uint8Array): boolean {
     this.reserve(bytes.length + 2);
     const target = this.bytes;
@@ -137,7 +137,7 @@ class JsonBuffer {
 
   private addBytes(bytes: Uint8Array): boolean {
     const isText = isUtf8(bytes);
-    if (isText) this.addText(view(bytes).toString('utf8'));
+    if (isText) this.addText(asBuffer(bytes).toString('utf8'));
     return isText;
   }
 
@@ -161,19 +161,19 @@ class JsonBuffer {
   }
 }
 
-const json = new JsonBuffer();
+const scratch = new JsonBuffer();
 
-/** The argument as text, or null when its bytes are no valid UTF-8 and would be replaced on the way. */
+/** The argument as text, or null when its bytes are not valid UTF-8 and would be replaced on the way. */
 function toText(argument: RedisArgument): string | null {
   if (typeof argument === 'string') return argument;
   if (typeof argument === 'number') return String(argument);
   if (!isUtf8(argument)) return null;
-  return view(argument).toString('utf8');
+  return asBuffer(argument).toString('utf8');
 }
 
-function wrap(command: RedisCommand, readScript: ReadScript): string[] {
+function toScript(command: RedisCommand, readScript: ReadScript): string[] {
   if (command.length > MAX_BINARY_ARGUMENTS) {
-    throw new AppError('redis-reply-too-large', `A command with binary arguments has ${command.length} of them`, {
+    throw new AppError('redis-reply-too-large', `A command with binary arguments has ${command.length} arguments`, {
       hint: `Send at most ${MAX_BINARY_ARGUMENTS} arguments at a time when some are not valid UTF-8.`,
     });
   }
@@ -181,7 +181,7 @@ function wrap(command: RedisCommand, readScript: ReadScript): string[] {
   const args = command.map((argument) => {
     const text = toText(argument);
     kinds += text === null ? 'x' : 't';
-    return text ?? view(argument as Uint8Array).toString('hex');
+    return text ?? asBuffer(argument as Uint8Array).toString('hex');
   });
   return [READS.has(command[0]) ? readScript : 'EVAL', RUN_BINARY, '0', kinds, ...args];
 }
@@ -190,12 +190,12 @@ function wrap(command: RedisCommand, readScript: ReadScript): string[] {
 const MAX_PATH = 6_000;
 
 /**
- * The path of a request that runs the command, byte for byte (`/pexpiretime/%FF`); null when it would be too long. Unlike
- * a script it answers integers to the last digit.
+ * The path of a request that runs the command, byte for byte (`/pexpiretime/%FF`); null when the path would be too long.
+ * Unlike a script, such a request returns integers to the last digit.
  */
-export function pathOf(command: RedisCommand): `/${string}` | null {
+export function commandPath(command: RedisCommand): `/${string}` | null {
   const segments = command.map((argument) => {
-    const bytes = typeof argument === 'object' ? view(argument) : Buffer.from(String(argument));
+    const bytes = typeof argument === 'object' ? asBuffer(argument) : Buffer.from(String(argument));
     return bytes
       .toString('latin1')
       .replace(/[^A-Za-z0-9_-]/g, (byte) => `%${Buffer.from(byte, 'latin1').toString('hex')}`);
@@ -204,6 +204,6 @@ export function pathOf(command: RedisCommand): `/${string}` | null {
   return path.length <= MAX_PATH && segments.every((segment) => segment !== '') ? path : null;
 }
 
-function view(bytes: Uint8Array): Buffer {
+function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

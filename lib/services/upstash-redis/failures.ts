@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js';
 import type { SentCommand } from '../../ports/redis.js';
-import { plainErrorText } from './error-text.js';
+import { redactErrorText } from './error-text.js';
 
 /** The plan's quota, per month today and per day on older plans (upstash.com/docs/redis/troubleshooting). */
 const QUOTA = /max (?:daily |monthly )?requests? limit exceeded/i;
@@ -11,7 +11,7 @@ export function isQuotaError(text: string): boolean {
   return QUOTA.test(text);
 }
 
-/** A server that is loading its data, or a replica without its master, refuses every command, and does so for a while. */
+/** A server that is loading its data, or a replica without its master, refuses every command for a while. */
 export function isStarting(text: string): boolean {
   return /^(?:ERR )?(?:LOADING|MASTERDOWN)\b/.test(text);
 }
@@ -24,7 +24,7 @@ export interface Refusal {
   readonly text: string | null;
 }
 
-/** The AppError for a request that Upstash refused as a whole. What it says goes before what its status says. */
+/** The AppError for a request that Upstash refused as a whole. The answer's text takes precedence over its status. */
 export function refusalError({ status, retryAfterMs, text }: Refusal, commands: readonly SentCommand[]): AppError {
   if (text !== null && isQuotaError(text)) return quotaError();
   if (status === 413 || (text !== null && TOO_LARGE.test(text))) {
@@ -34,8 +34,8 @@ export function refusalError({ status, retryAfterMs, text }: Refusal, commands: 
   if (status === 429) return rateError(retryAfterMs);
   if (text === null || status >= 500)
     return unavailableError(`Upstash Redis answered HTTP ${status}`, { retryAfterMs });
-  return new AppError('redis-command', `Upstash Redis refused the batch: ${plainErrorText(text, commands)}`, {
-    hint: 'None of its commands was run. Check in the Upstash console that the database supports them.',
+  return new AppError('redis-command', `Upstash Redis refused the batch: ${redactErrorText(text, commands)}`, {
+    hint: 'None of its commands ran. Check in the Upstash console that the database supports them.',
   });
 }
 
@@ -47,7 +47,7 @@ export function quotaError(): AppError {
 
 export function tooLargeError(message: string): AppError {
   return new AppError('redis-reply-too-large', message, {
-    hint: 'Ask for less at a time: smaller pages of big keys, fewer keys in a batch; or a plan with a higher limit.',
+    hint: 'Request less at a time: smaller pages of large keys, fewer keys in a batch; or use a plan with a higher limit.',
   });
 }
 
@@ -79,7 +79,7 @@ function deniedError(status: number, text: string | null): AppError {
 
 function rateError(retryAfterMs: number | undefined): AppError {
   return new AppError('redis-limit', "Upstash Redis's rate limit was hit (HTTP 429)", {
-    hint: 'Try again in a minute; if it keeps happening, other clients use up the commands a second of the plan.',
+    hint: "Try again in a minute; if it keeps happening, other clients use up the plan's commands per second.",
     transient: true,
     retryAfterMs,
   });

@@ -13,8 +13,8 @@ import {
   type WireValue,
 } from '../../ports/redis.js';
 import { DEFAULT_RETRY, parseRetryAfter, withRetry, type RetryPolicy } from '../retry.js';
-import { encodeBatch, pathOf, type EncodedBatch, type ReadScript } from './arguments.js';
-import { plainErrorText } from './error-text.js';
+import { encodeBatch, commandPath, type EncodedBatch, type ReadScript } from './arguments.js';
+import { redactErrorText } from './error-text.js';
 import { isQuotaError, isStarting, quotaError, refusalError, unavailableError } from './failures.js';
 import { parseBody, parseItem, ProtocolError, type Body } from './replies.js';
 import { parseWireBody } from './sent-json.js';
@@ -33,7 +33,7 @@ export interface UpstashRedisOptions {
   readonly maxReplyBytes?: number;
 }
 
-/** How a database is named and told from others: its host and port and, behind a gateway, the path of its address. */
+/** The identity of a database: host and port of its address and, behind a gateway, the path. */
 export function databaseHost(url: string): string {
   const { host, pathname } = new URL(url);
   return `${host}${pathname.replace(/\/+$/, '')}`;
@@ -43,9 +43,9 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_REPLY_BYTES = 10 * 1024 * 1024;
 
 /**
- * The limit of commands a second passes within a second, and a refusal has run nothing. Those who share it win it by chance, so
- * that several tasks of a restore may each be refused many times: half a minute in all. What waits long leaves unused what has
- * become free meanwhile, and what is large, as writes are, should not be sent too often to be refused.
+ * The limit of commands per second passes within a second, and a refused request has run nothing. Clients that share the limit
+ * are served by chance, so each of several restore tasks may be refused many times: half a minute in all. Long waits would leave
+ * free capacity unused; large requests, such as writes, wait longer because sending them only to be refused is expensive.
  */
 const WHILE_LIMITED = {
   small: { attempts: 1200, steadyMs: 50 },
@@ -57,22 +57,22 @@ type Path = '/pipeline' | '/multi-exec';
 
 /**
  * Upstash Redis over its REST API, byte for byte: replies come as base64, and commands with arguments that are not
- * valid UTF-8 go as a script with hex arguments. Such a command may have 7,000 arguments at most, may not be EVAL
- * itself. Such scripts go as EVAL_RO where they read, or as EVAL where the token may not run that. An integer that JavaScript would round comes back as
- * a bigint, any other such number as a Buffer of its text.
+ * valid UTF-8 are sent as a script with hex arguments. Such a command may have at most 7,000 arguments and may not be EVAL
+ * itself. The script is run by EVAL_RO if it reads, or by EVAL if the token may not run EVAL_RO. An integer that JavaScript
+ * would round is returned as a bigint, any other such number as a Buffer of its text.
  *
- * A batch is sent again after a transient failure, so it may be run more than once: all of our writes are idempotent.
- * `usage` counts every try that may have been run; bytes are those of bodies. Besides the port's errors, a batch that
- * Upstash rejects as a whole (a transaction with an unknown command) throws `redis-command`, and a URL or token that
- * cannot be one throws `config` at once. Source: upstash.com/docs/redis/features/restapi
+ * A batch is sent again after a transient failure, so it may run more than once: all of our writes are idempotent.
+ * `usage` counts every attempt that may have run, and the bytes of bodies. Besides the port's errors, a batch that
+ * Upstash rejects as a whole (a transaction with an unknown command) throws `redis-command`, and a malformed URL or token
+ * throws `config` at once. Source: upstash.com/docs/redis/features/restapi
  */
 export function upstashRedis(options: UpstashRedisOptions): RedisPort {
   let readScript: ReadScript = 'EVAL_RO';
   const usage = { requests: 0, commands: 0, bytesSent: 0, bytesReceived: 0 };
-  const url = checkedUrl(options.url);
+  const url = checkUrl(options.url);
   const send = httpTransport({
     url: url.origin + url.pathname.replace(/\/+$/, ''),
-    token: checkedToken(options.token),
+    token: checkToken(options.token),
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxReplyBytes: options.maxReplyBytes ?? DEFAULT_MAX_REPLY_BYTES,
     onReceived: (bytes) => (usage.bytesReceived += bytes),
@@ -86,19 +86,19 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
   ): Promise<Reply<V>[]> {
     usage.requests += 1;
     usage.bytesSent += batch.body.length;
-    let refused = false;
+    let isRefused = false;
     try {
       const answer = await send(path, batch.body);
-      refused = answer.status !== 200 && answer.status < 500;
+      isRefused = answer.status !== 200 && answer.status < 500;
       return toReplies(answer, commands, options.clock.now(), parse);
     } finally {
-      // What got no answer may have been run, and then it is billed.
-      if (!refused) usage.commands += batch.billed;
+      // A batch without an answer may have run, and is then billed.
+      if (!isRefused) usage.commands += batch.billed;
     }
   }
 
   const retry = options.retry ?? DEFAULT_RETRY;
-  const retried = <T>(bodyBytes: number, send: () => Promise<T>): Promise<T> => {
+  const runWithRetry = <T>(bodyBytes: number, send: () => Promise<T>): Promise<T> => {
     const limited = bodyBytes <= SMALL_REQUEST_BYTES ? WHILE_LIMITED.small : WHILE_LIMITED.large;
     const policyFor = ({ code }: AppError): RetryPolicy =>
       code === 'redis-limit' && retry.attempts > 1 ? { ...retry, ...limited } : retry;
@@ -111,7 +111,8 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
     parse: Parse<V>,
   ): Promise<Reply<V>[]> {
     const batch = encodeBatch(commands, readScript);
-    const send = (): Promise<Reply<V>[]> => retried(batch.body.length, () => exchange(path, batch, commands, parse));
+    const send = (): Promise<Reply<V>[]> =>
+      runWithRetry(batch.body.length, () => exchange(path, batch, commands, parse));
     if (batch.scripts.length === 0) return send();
     const replies = await send().catch((error: unknown) => {
       if (readScript === 'EVAL_RO' && isDenied(error)) return null;
@@ -123,18 +124,21 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
       return run(path, commands, parse);
     }
     const result = [...(replies ?? [])];
-    for (const at of batch.scripts) result[at] = await exact(result[at] ?? { error: INEXACT }, commands[at]);
+    for (const at of batch.scripts) result[at] = await readExactly(result[at] ?? { error: INEXACT }, commands[at]);
     return result;
   }
 
-  /** Scripts round integers beyond 2^53: such a reply is asked for again by a request that does not. */
-  async function exact<V extends WireValue>(reply: Reply<V>, command: SentCommand | undefined): Promise<Reply<V>> {
+  /** Scripts round integers beyond 2^53: such a reply is read again by a request that does not round. */
+  async function readExactly<V extends WireValue>(
+    reply: Reply<V>,
+    command: SentCommand | undefined,
+  ): Promise<Reply<V>> {
     if (command === undefined || 'error' in reply) return reply;
     const value = decoded(reply.value);
     if (!isRounded(value)) return reply;
     const plain = decodedCommand(command);
-    const path = pathOf(plain);
-    const found = path === null ? null : await retried(0, () => exchangeOne(path, plain));
+    const path = commandPath(plain);
+    const found = path === null ? null : await runWithRetry(0, () => exchangeOne(path, plain));
     return found !== null && 'value' in found && isNear(value, found.value) ? (found as Reply<V>) : { error: INEXACT };
   }
 
@@ -181,7 +185,7 @@ function tryParse<V>(answer: HttpAnswer, parse: Parse<V>): Body<V> {
     return parse(answer.body);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    // A proxy's error page, say: then the status tells more.
+    // A proxy's error page, for example: then the status is more useful.
     if (answer.status !== 200) return { items: [] };
     throw unavailableError(`Upstash Redis sent something other than its protocol: ${error.message}`);
   }
@@ -191,7 +195,7 @@ function toReply<V>(item: Reply<V>, command: SentCommand | undefined): Reply<V> 
   if ('value' in item) return item;
   if (isQuotaError(item.error)) throw quotaError();
   if (isStarting(item.error)) throw unavailableError('The database was started a moment ago and is not ready yet');
-  return { error: plainErrorText(item.error, command === undefined ? [] : [command]) };
+  return { error: redactErrorText(item.error, command === undefined ? [] : [command]) };
 }
 
 const INEXACT = 'ERR an integer beyond 2^53 cannot be read for a name that is not UTF-8';
@@ -208,7 +212,7 @@ function isRounded(value: RedisValue): boolean {
   return typeof value === 'bigint' || (Array.isArray(value) && value.some(isRounded));
 }
 
-/** Whether a script may have made the one of the other. What does not fit into 64 bits it turns into the lowest integer. */
+/** Whether a script may have rounded `exact` to `rounded`. A script turns a number beyond 64 bits into the lowest integer. */
 function isNear(rounded: RedisValue, exact: RedisValue): boolean {
   if (Array.isArray(rounded)) {
     return Array.isArray(exact) && rounded.every((value, at) => !isRounded(value) || isNear(value, exact[at] ?? null));
@@ -217,7 +221,7 @@ function isNear(rounded: RedisValue, exact: RedisValue): boolean {
   return Number(rounded) === number || Math.abs(number) === 2 ** 63;
 }
 
-function checkedUrl(text: string): URL {
+function checkUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url !== null && (url.protocol === 'https:' || url.protocol === 'http:')) return url;
   throw new AppError('config', 'The URL of the Upstash Redis database is no http(s) URL', {
@@ -225,8 +229,8 @@ function checkedUrl(text: string): URL {
   });
 }
 
-function checkedToken(token: string): string {
-  // Fetch would refuse it as a header, and quote it in its error.
+function checkToken(token: string): string {
+  // Fetch would refuse any other token as a header, and quote it in its error.
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new AppError('config', 'The token of the Upstash Redis database is empty or has spaces or line ends in it', {
     hint: 'Copy UPSTASH_REDIS_REST_TOKEN again from the Upstash console, without quotes or a line end.',

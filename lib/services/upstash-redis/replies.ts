@@ -1,13 +1,13 @@
 import type { RedisReply, RedisValue, Reply } from '../../ports/redis.js';
 
-/** The body is not what the protocol prescribes. Carries no part of the body: it may hold values. */
+/** The body violates the protocol. The error holds no part of the body, which may contain values. */
 export class ProtocolError extends Error {}
 
-/** Either the answers to the commands, errors as Redis words them, or the error that the request as a whole met. */
+/** Either the replies to the commands, with errors in Redis's words, or the error of the request as a whole. */
 export type Body<Value = RedisValue> = { readonly items: Reply<Value>[] } | { readonly error: string };
 
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
-/** Not in base64's alphabet: tells a number that was kept as text from a string. */
+/** Marks a number that was kept as text. Not in base64's alphabet, so no string begins with it. */
 const MARK = '#';
 
 /** Parses an answer with base64 strings, without losing a byte of a string or a digit of a number. */
@@ -26,17 +26,17 @@ export function parseItem(body: Buffer): RedisReply {
 }
 
 function parse<T>(body: Buffer, read: (parsed: unknown) => T): T {
-  // Base64 is ASCII. An error text may be more: it is decoded again when it is met.
+  // Base64 is ASCII. An error text may be UTF-8: asUtf8 decodes it.
   const text = body.toString('latin1');
   try {
     return read(parseJson(text));
   } catch (error) {
     if (!(error instanceof InexactError)) throw error;
-    return read(parseJson(withDigitsKept(text)));
+    return read(parseJson(quoteInexactNumbers(text)));
   }
 }
 
-/** A number that JSON.parse has rounded, or may have: then all are read again as text. */
+/** JSON.parse has rounded a number, or may have: then all such numbers are read again as text. */
 class InexactError extends Error {}
 
 function parseJson(text: string): unknown {
@@ -48,20 +48,20 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The JSON with each number that JavaScript would round as a string. Whole strings are skipped: they hold digits too. */
-function withDigitsKept(text: string): string {
+/** The JSON with each number that JavaScript would round as a string. Strings are skipped: they hold digits too. */
+function quoteInexactNumbers(text: string): string {
   let result = '';
   for (let at = 0; at < text.length;) {
     const open = text.indexOf('"', at);
-    if (open < 0) return result + text.slice(at).replace(NUMBER, keepDigits);
+    if (open < 0) return result + text.slice(at).replace(NUMBER, quoteIfInexact);
     const end = endOfString(text, open);
-    result += text.slice(at, open).replace(NUMBER, keepDigits) + text.slice(open, end);
+    result += text.slice(at, open).replace(NUMBER, quoteIfInexact) + text.slice(open, end);
     at = end;
   }
   return result;
 }
 
-/** The position after a string's closing quote. By search, since a pattern would run out of stack on a long string. */
+/** The position after a string's closing quote. By search: a regular expression would run out of stack on a long string. */
 function endOfString(text: string, open: number): number {
   for (let from = open + 1; ;) {
     const quote = text.indexOf('"', from);
@@ -73,7 +73,7 @@ function endOfString(text: string, open: number): number {
   }
 }
 
-function keepDigits(token: string): string {
+function quoteIfInexact(token: string): string {
   const isExact = /^-?\d+$/.test(token) && Number.isSafeInteger(Number(token));
   return isExact ? token : `"${MARK}${token}"`;
 }
@@ -92,28 +92,29 @@ function toItem(item: unknown): RedisReply {
 }
 
 /**
- * A text that was read as Latin-1 and is UTF-8. Characters beyond Latin-1 come from JSON's own escapes and show that
- * it was ASCII before.
+ * Decodes UTF-8 that was read as Latin-1. Characters beyond Latin-1 come from JSON's own escapes and show that the text
+ * was ASCII.
  */
 function asUtf8(text: string): string {
   return /[^\u0000-\u00ff]/.test(text) ? text : Buffer.from(text, 'latin1').toString('utf8');
 }
 
 function toValue(value: unknown): RedisValue {
-  if (typeof value === 'string') return value.startsWith(MARK) ? keptNumber(value.slice(MARK.length)) : toBytes(value);
-  if (typeof value === 'number') return exact(value);
+  if (typeof value === 'string')
+    return value.startsWith(MARK) ? parseKeptNumber(value.slice(MARK.length)) : toBytes(value);
+  if (typeof value === 'number') return assertExact(value);
   if (value === null) return null;
   if (Array.isArray(value)) return value.map(toValue);
   throw new ProtocolError('a value of an unknown type');
 }
 
-function exact(value: number): number {
+function assertExact(value: number): number {
   if (Number.isSafeInteger(value)) return value;
   throw new InexactError();
 }
 
-/** An integer beyond 2^53; what is no integer stays as its text. */
-function keptNumber(text: string): bigint | Buffer {
+/** An integer beyond 2^53; any other number stays text. */
+function parseKeptNumber(text: string): bigint | Buffer {
   return /^-?\d+$/.test(text) ? BigInt(text) : Buffer.from(text);
 }
 
@@ -122,7 +123,7 @@ const OK = Buffer.from('OK');
 function toBytes(text: string): Buffer {
   if (text === 'OK') return Buffer.from(OK);
   const bytes = decode(text);
-  // Node skips what is not base64 without a word; a server that ignored our header must not pass for data.
+  // Node silently skips characters outside base64; the plain text of a server that ignored our header must not pass for data.
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
   if (bytes.length !== ((text.length - padding) * 3) >>> 2) throw new ProtocolError('a string that is no base64');
   return bytes;
@@ -133,8 +134,8 @@ let slab = Buffer.alloc(0);
 let used = 0;
 
 /**
- * Base64 into a slab that many values share: an allocation a value is what the decoding would cost most. A slab is
- * freed when the last value in it is; values live no longer than their batch.
+ * Decodes base64 into a slab that many values share: one allocation per value would be the largest cost. A slab is freed
+ * with its last value; values live no longer than their batch.
  */
 function decode(text: string): Buffer {
   if (slab.length - used < text.length) {

@@ -16,26 +16,26 @@ const [LINE_END, QUOTE, COMMA, MINUS, ZERO, NINE, LIST, LIST_END, END] = Buffer.
   number,
   number,
 ];
-/** Digits of an integer that JavaScript cannot have rounded. */
+/** Most digits of an integer that JavaScript cannot round. */
 const EXACT_DIGITS = 15;
 
-/** As parseBody, but strings and lists stay as they came, where that can be. */
+/** Like parseBody, but leaves strings and lists undecoded where possible. */
 export function parseWireBody(body: Buffer): Body<WireValue> {
-  const items = sentItems(body);
+  const items = findItems(body);
   return items === null ? parseBody(body) : { items };
 }
 
 /**
- * The results of an answer, found by the marks between them: strings and lists stay where they are. Null for an answer of
- * any other form than a plain list of results in Upstash's way of writing JSON, such as one with an error in it: that is to
- * be parsed. What stands within a string or list is not checked; whoever reads it finds out whether it is one.
+ * The results of an answer, found by the delimiters between them: strings and lists are left undecoded. Null for an answer
+ * other than a plain list of results in Upstash's JSON style, such as one with an error: it has to be parsed. The content
+ * of a string or list is not checked here; the reader of the value finds out whether it is valid.
  */
-function sentItems(body: Buffer): Reply<WireValue>[] | null {
+function findItems(body: Buffer): Reply<WireValue>[] | null {
   const end = body[body.length - 1] === LINE_END ? body.length - 1 : body.length;
   if (body[0] !== LIST || body[end - 1] !== LIST_END) return null;
   const items: Reply<WireValue>[] = [];
   for (let at = 1; at < end;) {
-    if (!standsAt(body, at, BEFORE_VALUE)) return null;
+    if (!isAt(body, at, BEFORE_VALUE)) return null;
     const from = at + BEFORE_VALUE.length;
     const to = endOfValue(body, from);
     if (to < 0 || body[to] !== END) return null;
@@ -47,13 +47,13 @@ function sentItems(body: Buffer): Reply<WireValue>[] | null {
   return null;
 }
 
-/** The position after the value; -1 where there is none that can be told by its marks. */
+/** The position after the value; -1 when its delimiters do not show an end. */
 function endOfValue(body: Buffer, from: number): number {
   const first = body[from] ?? 0;
-  // Neither mark stands within base64.
+  // Base64 contains neither delimiter.
   if (first === QUOTE) return body.indexOf(QUOTE, from + 1) + 1 || -1;
   if (first === LIST) return body.indexOf(LIST_END, from + 1) + 1 || -1;
-  if (standsAt(body, from, NULL)) return from + NULL.length;
+  if (isAt(body, from, NULL)) return from + NULL.length;
   const digits = first === MINUS ? from + 1 : from;
   let to = digits;
   for (let digit = body[to] ?? 0; digit >= ZERO && digit <= NINE; digit = body[++to] ?? 0);
@@ -70,7 +70,7 @@ function valueAt(body: Buffer, from: number, to: number): WireValue {
   return first === MINUS ? -number : number;
 }
 
-function standsAt(body: Buffer, from: number, text: Buffer): boolean {
+function isAt(body: Buffer, from: number, text: Buffer): boolean {
   for (let at = 0; at < text.length; at++) if (body[from + at] !== text[at]) return false;
   return true;
 }
@@ -87,7 +87,7 @@ class Sent implements SentJson {
       return parseValue(this.json.subarray(this.from, this.to));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      throw notTheProtocol(error.message);
+      throw protocolError(error.message);
     }
   }
 
@@ -103,15 +103,15 @@ class Sent implements SentJson {
     }
     const list = this.decode();
     if (Array.isArray(list)) return list;
-    throw notTheProtocol('something else than a list');
+    throw protocolError('something other than a list');
   }
 }
 
 function endOfElement(body: Buffer, from: number): number {
   if (body[from] === QUOTE) return endOfValue(body, from);
-  return standsAt(body, from, NULL) ? from + NULL.length : -1;
+  return isAt(body, from, NULL) ? from + NULL.length : -1;
 }
 
-function notTheProtocol(what: string): AppError {
+function protocolError(what: string): AppError {
   return unavailableError(`Upstash Redis sent something other than its protocol: ${what}`);
 }

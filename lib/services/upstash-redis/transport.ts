@@ -9,9 +9,9 @@ interface TransportOptions {
   readonly token: string;
   /** For the whole exchange, the body included. */
   readonly timeoutMs: number;
-  /** Largest body that is read, in bytes as they come over HTTP (base64). */
+  /** Largest body that is read, in bytes over HTTP (base64). */
   readonly maxReplyBytes: number;
-  /** Told of the bytes of each body, also of one that is given up half way. */
+  /** Called with the bytes of each body as they arrive, even if the body is abandoned. */
   readonly onReceived: (bytes: number) => void;
 }
 
@@ -27,9 +27,9 @@ type Transport = (path: `/${string}`, body: Buffer) => Promise<HttpAnswer>;
 type Headers = Readonly<Record<string, string | number>>;
 
 /**
- * One HTTP exchange over a connection that is kept alive, by node:http: the built-in fetch takes about a fifth more
- * processor time for a megabyte. Redirects are not followed: the token is for this host alone. The sync token makes
- * Upstash's replicas serve what this client wrote before (upstash.com/docs/redis/howto/readyourwrites).
+ * One HTTP exchange over a kept-alive connection of node:http: the built-in fetch takes about a fifth more processor time
+ * for a megabyte. Redirects are not followed: the token is for this host alone. With the sync token, Upstash's replicas
+ * serve this client's earlier writes (upstash.com/docs/redis/howto/readyourwrites).
  */
 export function httpTransport(options: TransportOptions): Transport {
   const secure = options.url.startsWith('https:');

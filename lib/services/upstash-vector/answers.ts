@@ -4,92 +4,92 @@ import { unavailableError } from './failures.js';
 type Fields = Readonly<Record<string, unknown>>;
 type Metadata = Readonly<Record<string, string>>;
 
-/** One item for each id, in order, each that of its id or null. */
+/** One item for each id, in the order of the ids: its vector, or null. */
 export function toVectors(answer: unknown, ids: readonly string[]): (StoredVector | null)[] {
-  const items = listOf(answer);
-  if (items.length !== ids.length) throw malformed(`${items.length} of ${ids.length} vectors`);
+  const items = assertList(answer);
+  if (items.length !== ids.length) throw protocolError(`${items.length} of ${ids.length} vectors`);
   return items.map((item, at) => {
     if (item === null) return null;
-    const fields = fieldsOf(item);
-    const id = textOf(fields['id']);
-    if (id !== ids[at]) throw malformed('a vector that was not asked for');
-    return { id, values: valuesOf(fields['vector']), metadata: metadataOf(fields['metadata']) };
+    const fields = assertObject(item);
+    const id = assertText(fields['id']);
+    if (id !== ids[at]) throw protocolError('a vector that was not requested');
+    return { id, values: toValues(fields['vector']), metadata: toMetadata(fields['metadata']) };
   });
 }
 
-/** `cursor` is the one that the page was asked for with. */
+/** `cursor`: the cursor that the page was requested with. */
 export function toPage(answer: unknown, cursor: string): VectorPage {
-  const fields = fieldsOf(answer);
-  const next = textOf(fields['nextCursor']);
-  // It would be asked for, and answered, for ever.
-  if (next !== '' && next === cursor) throw malformed('a page that leads back to itself');
-  const vectors = listOf(fields['vectors']).map((item) => {
-    const { id, metadata } = fieldsOf(item);
-    return { id: textOf(id), metadata: metadataOf(metadata) };
+  const fields = assertObject(answer);
+  const next = assertText(fields['nextCursor']);
+  // The same page would be requested forever.
+  if (next !== '' && next === cursor) throw protocolError('a page that leads back to itself');
+  const vectors = assertList(fields['vectors']).map((item) => {
+    const { id, metadata } = assertObject(item);
+    return { id: assertText(id), metadata: toMetadata(metadata) };
   });
   return { vectors, next: next === '' ? null : next };
 }
 
 export function toMatches(answer: unknown): VectorMatch[] {
-  return listOf(answer).map((item) => {
-    const { id, score, metadata } = fieldsOf(item);
-    return { id: textOf(id), score: numberOf(score), metadata: metadataOf(metadata) };
+  return assertList(answer).map((item) => {
+    const { id, score, metadata } = assertObject(item);
+    return { id: assertText(id), score: assertNumber(score), metadata: toMetadata(metadata) };
   });
 }
 
 export function toInfo(answer: unknown): VectorIndexInfo {
-  const { dimension, similarityFunction, namespaces } = fieldsOf(answer);
-  const counts = Object.entries(fieldsOf(namespaces)).map(([name, value]) => {
-    const { vectorCount, pendingVectorCount } = fieldsOf(value);
-    return [name, { vectors: numberOf(vectorCount), pending: numberOf(pendingVectorCount) }] as const;
+  const { dimension, similarityFunction, namespaces } = assertObject(answer);
+  const counts = Object.entries(assertObject(namespaces)).map(([name, value]) => {
+    const { vectorCount, pendingVectorCount } = assertObject(value);
+    return [name, { vectors: assertNumber(vectorCount), pending: assertNumber(pendingVectorCount) }] as const;
   });
   return {
-    dimensions: numberOf(dimension),
-    metric: textOf(similarityFunction),
+    dimensions: assertNumber(dimension),
+    metric: assertText(similarityFunction),
     namespaces: Object.fromEntries(counts),
   };
 }
 
 /**
- * Soulcaster writes text alone. What somebody else wrote comes as its JSON: a walk must not end at it, and no
- * comparison may take it for what belongs there.
+ * Soulcaster writes text alone. Other values become their JSON: they must not end a walk, and must not compare equal to
+ * the expected text.
  */
-function metadataOf(value: unknown): Metadata {
+function toMetadata(value: unknown): Metadata {
   if (value === undefined || value === null) return {};
-  const entries = Object.entries(fieldsOf(value));
+  const entries = Object.entries(assertObject(value));
   return Object.fromEntries(
     entries.map(([name, field]) => [name, typeof field === 'string' ? field : JSON.stringify(field)]),
   );
 }
 
-function valuesOf(value: unknown): Float32Array {
-  const numbers = listOf(value);
+function toValues(value: unknown): Float32Array {
+  const numbers = assertList(value);
   const vector = new Float32Array(numbers.length);
-  for (let at = 0; at < vector.length; at++) vector[at] = numberOf(numbers[at]);
+  for (let at = 0; at < vector.length; at++) vector[at] = assertNumber(numbers[at]);
   return vector;
 }
 
-function listOf(value: unknown): readonly unknown[] {
+function assertList(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  throw malformed('no list where one belongs');
+  throw protocolError('no list where one is expected');
 }
 
-function fieldsOf(value: unknown): Fields {
+function assertObject(value: unknown): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw malformed('no object where one belongs');
+  throw protocolError('no object where one is expected');
 }
 
-function textOf(value: unknown): string {
+function assertText(value: unknown): string {
   if (typeof value === 'string') return value;
-  throw malformed('no text where it belongs');
+  throw protocolError('no text where one is expected');
 }
 
-function numberOf(value: unknown): number {
+function assertNumber(value: unknown): number {
   if (typeof value === 'number') return value;
-  throw malformed('no number where one belongs');
+  throw protocolError('no number where one is expected');
 }
 
-/** `what` holds nothing of the answer. */
-function malformed(what: string): Error {
+/** `what` quotes nothing of the answer. */
+function protocolError(what: string): Error {
   return unavailableError(`Upstash Vector sent something other than its protocol: ${what}`);
 }

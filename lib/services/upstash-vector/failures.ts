@@ -1,27 +1,27 @@
 import { AppError } from '../../errors.js';
 
-/** Upstash says that there is no such namespace: then it is empty, and no failure. */
+/** Upstash knows no such namespace: it is empty, which is not a failure. */
 export class NamespaceMissing extends Error {}
 
 export interface Refusal {
   readonly status: number;
   /** `Retry-After` in milliseconds, when the answer had one. */
   readonly retryAfterMs: number | undefined;
-  /** The `error` of the answer's JSON; null when it had none. Only looked at: it may quote what was sent. */
+  /** The `error` of the answer's JSON; null when it had none. Matched, never shown: it may quote the request. */
   readonly text: string | null;
 }
 
-/** A plan's daily limit, which passes by itself; and a limit that does not, as far as the text tells them apart. */
+/** A plan's daily limit, which is renewed, and a limit that is not, as far as the text distinguishes them. */
 const DAILY = /\bdaily\b|\bper day\b/i;
 const QUOTA = /\b(?:monthly|quota|maximum vector count|max vector count)\b/i;
 const MISSING = /^namespace\b.*\bdoes not exist\b/is;
 const DIMENSION = /dimension\D*(\d+)\D+expected\D*(\d+)/i;
 
-/** What an answer other than 200 means (statuses: upstash.com/docs/vector/api/get-started). */
+/** The error for an answer other than 200 (statuses: upstash.com/docs/vector/api/get-started). */
 export function refusalError({ status, retryAfterMs, text }: Refusal): AppError | NamespaceMissing {
   if (status === 404 && text !== null && MISSING.test(text)) return new NamespaceMissing();
   if (status === 401 || status === 403) return deniedError(status);
-  const limit = status >= 400 && status < 500 ? limitIn(text) : null;
+  const limit = status >= 400 && status < 500 ? findPlanLimit(text) : null;
   if (limit !== null) return limit;
   if (status === 429) return rateError(retryAfterMs);
   if (status === 422 && (text === null || /dimension/i.test(text))) return mismatchError(text ?? '');
@@ -29,17 +29,17 @@ export function refusalError({ status, retryAfterMs, text }: Refusal): AppError 
     return unavailableError(`Upstash Vector answered HTTP ${status}`, { retryAfterMs });
   }
   return new AppError('vector-refused', `Upstash Vector refused the request (HTTP ${status})`, {
-    hint: 'Check UPSTASH_VECTOR_REST_URL; if it is right, an id, its metadata (48 kB at most) or the namespace is not to its liking.',
+    hint: 'Check UPSTASH_VECTOR_REST_URL; if it is right, Upstash does not accept an id, its metadata (48 kB at most) or the namespace.',
   });
 }
 
-/** An answer of 200 that has no result. */
+/** The error for an answer of 200 without a result. */
 export function emptyAnswerError(text: string | null): AppError {
-  return limitIn(text) ?? unavailableError('Upstash Vector answered without a result');
+  return findPlanLimit(text) ?? unavailableError('Upstash Vector answered without a result');
 }
 
 /** The limit of the plan that the text of an error names. */
-function limitIn(text: string | null): AppError | null {
+function findPlanLimit(text: string | null): AppError | null {
   if (text !== null && DAILY.test(text)) return dailyError();
   return text !== null && QUOTA.test(text) ? quotaError() : null;
 }
@@ -58,7 +58,7 @@ export function unavailableError(message: string, { retryAfterMs, cause }: Circu
   });
 }
 
-/** The caller broke the contract: a defect of ours, and nothing was sent. */
+/** The caller broke the contract: a defect of this program. Nothing was sent. */
 export function callerError(message: string): AppError {
   return new AppError('internal', message, {
     hint: 'This is a defect in soulcaster-backup. Run the command again with DEBUG=1 and report what it prints.',
@@ -85,7 +85,7 @@ function quotaError(): AppError {
 
 function rateError(retryAfterMs: number | undefined): AppError {
   return new AppError('vector-limit', "Upstash Vector's rate limit was hit (HTTP 429)", {
-    hint: 'Try again in a minute; if it keeps happening, look at the limits of the plan in the Upstash console.',
+    hint: 'Try again in a minute; if it keeps happening, check the limits of the plan in the Upstash console.',
     transient: true,
     retryAfterMs,
   });

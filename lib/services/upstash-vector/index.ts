@@ -7,7 +7,7 @@ import type { StoredVector, VectorIndex } from '../../ports/vector-index.js';
 import { DEFAULT_RETRY, type RetryPolicy } from '../retry.js';
 import { toInfo, toMatches, toPage, toVectors } from './answers.js';
 import { callerError, NamespaceMissing } from './failures.js';
-import { apiUrl, headerSafe } from '../rest.js';
+import { checkApiUrl, checkToken } from '../rest.js';
 import { vectorRequester } from './requester.js';
 
 export interface UpstashVectorOptions {
@@ -22,28 +22,28 @@ export interface UpstashVectorOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** Most vectors that a request reads or writes (upstash.com/docs/devops/developer-api/vector/get_index). */
-const MOST = 1_000;
-/** This many decimal places tell the components of a vector of length 1 apart. */
+/** Most vectors in one request (upstash.com/docs/devops/developer-api/vector/get_index). */
+const MAX_VECTORS = 1_000;
+/** This many decimal places distinguish the components of a vector of length 1. */
 const DECIMALS = 1e10;
-/** Digits that tell any two 32-bit floats apart; more would double the size of a request. */
+/** Digits that distinguish any two 32-bit floats; more would make a request twice as large. */
 const FLOAT32_DIGITS = 9;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Upstash Vector over its REST API, through the vendor's SDK with a transport of our own.
  *
- * A namespace goes percent-encoded into the path, which the SDK does not do; `.` and `..` cannot, since a URL takes
- * them for folders, nor can text with half a surrogate pair: both throw `invalid`. A request is sent again after a
- * transient failure: all of them are idempotent. Besides the port's errors, a request that Upstash refuses for another
- * reason throws `vector-unavailable` that is not transient, a call that breaks the contract throws `internal`, and a
- * URL or token that cannot be one throws `config` at once. Source: upstash.com/docs/vector/api/endpoints
+ * A namespace is percent-encoded into the path, which the SDK does not do. `.` and `..`, which mean folders in a URL, and
+ * text with half a surrogate pair cannot be encoded and throw `invalid`. A request is sent again after a transient failure:
+ * all requests are idempotent. Besides the port's errors, a request that Upstash refuses for another reason throws
+ * `vector-unavailable` that is not transient, a call that breaks the contract throws `internal`, and a malformed URL or
+ * token throws `config` at once. Source: upstash.com/docs/vector/api/endpoints
  */
 export function upstashVector(options: UpstashVectorOptions): VectorIndex {
   const index = new Index(
     vectorRequester({
-      url: apiUrl(options.url, 'UPSTASH_VECTOR_REST_URL'),
-      token: headerSafe(options.token, 'UPSTASH_VECTOR_REST_TOKEN'),
+      url: checkApiUrl(options.url, 'UPSTASH_VECTOR_REST_URL'),
+      token: checkToken(options.token, 'UPSTASH_VECTOR_REST_TOKEN'),
       clock: options.clock,
       retry: options.retry ?? DEFAULT_RETRY,
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
@@ -51,61 +51,61 @@ export function upstashVector(options: UpstashVectorOptions): VectorIndex {
   );
 
   return {
-    place: { index: hashOf(databaseHost(options.url)), suffix: '' },
+    place: { index: hashHost(databaseHost(options.url)), suffix: '' },
 
     async info() {
       return toInfo(await index.info());
     },
 
     async upsert(namespace, vectors) {
-      atMost(vectors.length, 0);
+      assertCount(vectors.length, 0);
       const inside = { namespace: segment(namespace) };
-      // The SDK takes an empty list for texts that are yet to be embedded.
+      // The SDK would treat an empty list as texts to embed.
       if (vectors.length > 0) await index.upsert(vectors.map(toItem), inside);
     },
 
     async fetch(namespace, ids) {
-      atMost(ids.length, 0);
+      assertCount(ids.length, 0);
       const inside = { namespace: segment(namespace) };
       if (ids.length === 0) return [];
-      const asked = index.fetch([...ids], { ...inside, includeVectors: true, includeMetadata: true });
-      return toVectors(await orIfMissing(asked, new Array<null>(ids.length).fill(null)), ids);
+      const answer = index.fetch([...ids], { ...inside, includeVectors: true, includeMetadata: true });
+      return toVectors(await emptyIfMissing(answer, new Array<null>(ids.length).fill(null)), ids);
     },
 
     async range(namespace, cursor, limit) {
-      atMost(limit, 1);
+      assertCount(limit, 1);
       const from = cursor ?? '0';
-      const asked = index.range({ cursor: from, limit, includeMetadata: true }, { namespace: segment(namespace) });
-      return toPage(await orIfMissing(asked, { nextCursor: '', vectors: [] }), from);
+      const answer = index.range({ cursor: from, limit, includeMetadata: true }, { namespace: segment(namespace) });
+      return toPage(await emptyIfMissing(answer, { nextCursor: '', vectors: [] }), from);
     },
 
     async query(namespace, values, count) {
-      atMost(count, 1);
+      assertCount(count, 1);
       const vector = toNumbers(values);
-      const asked = index.query({ vector, topK: count, includeMetadata: true }, { namespace: segment(namespace) });
-      return toMatches(await orIfMissing(asked, []));
+      const answer = index.query({ vector, topK: count, includeMetadata: true }, { namespace: segment(namespace) });
+      return toMatches(await emptyIfMissing(answer, []));
     },
 
     async remove(namespace, ids) {
       const inside = { namespace: segment(namespace) };
       if (ids === 'all') {
-        await orIfMissing(index.reset(inside), 'Success');
+        await emptyIfMissing(index.reset(inside), 'Success');
         return;
       }
-      atMost(ids.length, 0);
-      if (ids.length > 0) await orIfMissing(index.delete([...ids], inside), { deleted: 0 });
+      assertCount(ids.length, 0);
+      if (ids.length > 0) await emptyIfMissing(index.delete([...ids], inside), { deleted: 0 });
     },
   };
 }
 
-function hashOf(host: string): string {
+function hashHost(host: string): string {
   return createHash('sha256').update(host).digest('hex').slice(0, 16);
 }
 
-/** Answers are left `unknown`: the SDK's types are promises that nobody keeps. */
-async function orIfMissing(asked: Promise<unknown>, empty: unknown): Promise<unknown> {
+/** Answers are left `unknown`: the SDK does not check its types. */
+async function emptyIfMissing(answer: Promise<unknown>, empty: unknown): Promise<unknown> {
   try {
-    return await asked;
+    return await answer;
   } catch (error) {
     if (error instanceof NamespaceMissing) return empty;
     throw error;
@@ -130,18 +130,18 @@ function toItem({ id, values, metadata }: StoredVector): {
 
 function toNumbers(values: Float32Array): number[] {
   const numbers = new Array<number>(values.length);
-  for (let at = 0; at < values.length; at++) numbers[at] = shortest(values[at] ?? 0);
+  for (let at = 0; at < values.length; at++) numbers[at] = toShortNumber(values[at] ?? 0);
   return numbers;
 }
 
-/** A number with few digits that is the same 32-bit float. Rounding does for nearly all, at a third of toPrecision's cost. */
-function shortest(value: number): number {
+/** A number with few digits that is the same 32-bit float. Rounding suffices for nearly all, at a third of toPrecision's cost. */
+function toShortNumber(value: number): number {
   if (!Number.isFinite(value)) throw callerError('A vector has a value that is no finite number');
   const rounded = Math.round(value * DECIMALS) / DECIMALS;
   return Math.fround(rounded) === value ? rounded : Number(value.toPrecision(FLOAT32_DIGITS));
 }
 
-function atMost(count: number, least: number): void {
-  if (Number.isInteger(count) && count >= least && count <= MOST) return;
-  throw callerError(`Upstash Vector was to be asked for ${count} vectors at once; ${least} to ${MOST} are possible`);
+function assertCount(count: number, least: number): void {
+  if (Number.isInteger(count) && count >= least && count <= MAX_VECTORS) return;
+  throw callerError(`A request to Upstash Vector has ${count} vectors; ${least} to ${MAX_VECTORS} are possible`);
 }

@@ -2,7 +2,7 @@ import { isAscii } from 'node:buffer';
 import type { Requester } from '@upstash/vector';
 import type { Clock } from '../../ports/clock.js';
 import { parseRetryAfter, type RetryPolicy, withRetry } from '../retry.js';
-import { bytesOf, jsonIn } from '../answer-text.js';
+import { readBytes, parseJson } from '../answer-text.js';
 import { networkCode } from '../rest.js';
 import { emptyAnswerError, refusalError, unavailableError } from './failures.js';
 
@@ -16,8 +16,8 @@ interface RequesterOptions {
   readonly timeoutMs: number;
 }
 
-/** A thousand vectors of 3,072 dimensions with their metadata have less. */
-const MOST_BYTES = 128 * 1024 * 1024;
+/** Larger than a thousand vectors of 3,072 dimensions with their metadata. */
+const MAX_BYTES = 128 * 1024 * 1024;
 
 interface Answer {
   readonly status: number;
@@ -26,14 +26,14 @@ interface Answer {
 }
 
 /**
- * What the SDK sends its requests through, in place of the client it brings along: that one keeps neither the status nor
- * Retry-After, retries network errors alone, takes a timeout's reason for an answer, and throws JSON's error, which
- * quotes the body, for a proxy's page. This one throws AppErrors and NamespaceMissing.
+ * Sends the SDK's requests in place of its built-in client, which drops the status and Retry-After, retries network errors
+ * alone, takes a timeout's reason for an answer, and for a proxy's page throws JSON's error, which quotes the body. This
+ * one throws AppErrors and NamespaceMissing.
  */
 export function vectorRequester(options: RequesterOptions): Requester {
   const { clock, retry } = options;
 
-  async function once(path: string, body: string): Promise<unknown> {
+  async function requestOnce(path: string, body: string): Promise<unknown> {
     const answer = await exchange(options, path, body);
     const { result, error } = parse(answer.body);
     const text = typeof error === 'string' ? error : null;
@@ -47,8 +47,8 @@ export function vectorRequester(options: RequesterOptions): Requester {
 
   return {
     request: async ({ path = [], body }) => {
-      const result = await withRetry(clock, () => once(path.join('/'), JSON.stringify(body)), retry);
-      // Each command of the SDK has its own type for it; what it really is, the adapter checks.
+      const result = await withRetry(clock, () => requestOnce(path.join('/'), JSON.stringify(body)), retry);
+      // Each command of the SDK has its own result type; the adapter checks the actual value.
       return { result: result as never };
     },
   };
@@ -66,19 +66,19 @@ async function exchange({ url, token, timeoutMs }: RequesterOptions, path: strin
       redirect: 'manual',
     });
     const { status, headers } = response;
-    return { status, retryAfter: headers.get('retry-after'), body: decoded(await bytesOf(response, MOST_BYTES)) };
+    return { status, retryAfter: headers.get('retry-after'), body: decodeText(await readBytes(response, MAX_BYTES)) };
   } catch (cause) {
     if (signal.aborted) throw unavailableError(`Upstash Vector did not answer within ${timeoutMs} ms`);
     throw unavailableError(`Upstash Vector could not be reached (${networkCode(cause) ?? 'network error'})`, { cause });
   }
 }
 
-/** A megabyte of numbers is ASCII, which is text as it is: to decode it as UTF-8 takes as long as to parse it. */
-function decoded(bytes: Buffer): string {
+/** Numbers are ASCII, which needs no decoding: decoding a megabyte as UTF-8 takes as long as parsing it. */
+function decodeText(bytes: Buffer): string {
   return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
 }
 
 function parse(text: string): Readonly<Record<string, unknown>> {
-  const parsed = jsonIn(text);
+  const parsed = parseJson(text);
   return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Deployment, DeploymentState, HostedName, HostedVariable } from '../../ports/hosting.js';
-import { foreign } from './failures.js';
+import { foreignAnswerError } from './failures.js';
 
 const targets = z
   .union([z.array(z.string()), z.string()])
@@ -17,7 +17,7 @@ const variableSchema = z.object({
   updatedAt: z.number().nullish(),
 });
 
-/** The list comes whole, in pages, or as a variable by itself (vercel.com/docs/rest-api/projects). */
+/** The list is complete, a page, or a single variable (vercel.com/docs/rest-api/projects). */
 const listSchema = z.union([
   z.object({
     envs: z.array(variableSchema),
@@ -26,10 +26,10 @@ const listSchema = z.union([
   variableSchema.transform((one) => ({ envs: [one], pagination: undefined })),
 ]);
 
-/** Those of production. A page that has a next one would lack some: then nothing can be said. */
-export function variablesOf(answer: unknown): HostedVariable[] {
+/** The variables of production. A page with a next one is incomplete, and is refused. */
+export function parseVariables(answer: unknown): HostedVariable[] {
   const list = listSchema.safeParse(answer);
-  if (!list.success || (list.data.pagination?.next ?? null) !== null) throw foreign();
+  if (!list.success || (list.data.pagination?.next ?? null) !== null) throw foreignAnswerError();
   return list.data.envs.flatMap(({ id, key, type, target, comment, updatedAt }) => {
     if (id === undefined || !target.includes('production')) return [];
     const readable = type === 'encrypted' || type === 'plain';
@@ -39,11 +39,11 @@ export function variablesOf(answer: unknown): HostedVariable[] {
 
 const valueSchema = z.object({ value: z.string().optional(), decrypted: z.boolean().optional(), type: z.string() });
 
-export function valueOf(answer: unknown): string | null {
+export function parseValue(answer: unknown): string | null {
   const variable = valueSchema.safeParse(answer);
-  if (!variable.success) throw foreign();
+  if (!variable.success) throw foreignAnswerError();
   const { decrypted, type, value } = variable.data;
-  // What is not decrypted is cipher text, and would be put back as such.
+  // A value that is not decrypted is cipher text, and would be written back as such.
   return type === 'plain' || decrypted === true ? (value ?? null) : null;
 }
 
@@ -87,27 +87,27 @@ const deploymentsSchema = z.object({
 /** The name under which a deployment's metadata holds our mark. */
 const MARK = 'soulcasterBackup';
 
-export function deploymentsOf(answer: unknown): { deployment: Deployment; marker: unknown }[] {
+export function parseDeployments(answer: unknown): { deployment: Deployment; marker: unknown }[] {
   const list = deploymentsSchema.safeParse(answer);
-  if (!list.success) throw foreign();
+  if (!list.success) throw foreignAnswerError();
   return list.data.deployments.map(({ uid, name, readyState, state, meta, created, createdAt }) => ({
     deployment: { id: uid, name, state: stateOf(readyState ?? state ?? ''), createdAt: createdAt ?? created ?? null },
     marker: meta?.[MARK],
   }));
 }
 
-/** What asks for a deployment to be rebuilt: all settings are those of the first, variables those of now. */
-export function newDeployment(from: Deployment, marker: string): object {
+/** The request to rebuild a deployment, with its settings and the current variables. */
+export function redeployBody(from: Deployment, marker: string): object {
   return { name: from.name, deploymentId: from.id, target: 'production', meta: { action: 'redeploy', [MARK]: marker } };
 }
 
 const nameSchema = z.object({ id: z.string().min(1), name: z.string() });
 
 /** The teams or projects of an answer. */
-export function namesOf(which: 'teams' | 'projects', answer: unknown): HostedName[] {
+export function parseNames(which: 'teams' | 'projects', answer: unknown): HostedName[] {
   const list = z.object({ [which]: z.array(nameSchema) }).safeParse(answer);
   const names = list.success ? list.data[which] : undefined;
-  if (names === undefined) throw foreign();
+  if (names === undefined) throw foreignAnswerError();
   return names;
 }
 
@@ -123,15 +123,15 @@ const domainsSchema = z.object({
   ),
 });
 
-/** Hosts of production that redirect nowhere; Vercel's own last. */
-export function domainsOf(answer: unknown): string[] {
+/** Hosts of production that do not redirect; Vercel's own last. */
+export function parseDomains(answer: unknown): string[] {
   const list = domainsSchema.safeParse(answer);
-  if (!list.success) throw foreign();
-  const own = list.data.domains.filter(
+  if (!list.success) throw foreignAnswerError();
+  const usable = list.data.domains.filter(
     ({ customEnvironmentId, gitBranch, redirect, verified }) =>
       verified && [customEnvironmentId, gitBranch, redirect].every((text) => (text ?? '') === ''),
   );
-  const names = own.map(({ name }) => name);
+  const names = usable.map(({ name }) => name);
   const isVercels = (name: string): boolean => name.endsWith('.vercel.app');
   return [...names.filter((name) => !isVercels(name)), ...names.filter(isVercels)];
 }

@@ -19,37 +19,36 @@ import type { Clock } from '../../ports/clock.js';
 import { errnoOf } from './errors.js';
 
 const SWEEP_MS = 60 * 60 * 1000;
-/** A neighbour may remove a folder as often as we make it, but hardly this many times in a row. */
+/** Another process may remove a folder right after we make it, but hardly this many times in a row. */
 const LINK_TRIES = 20;
 
 /** Contents of up to this many bytes are read and written synchronously as well: see Disk. */
 export const SMALL_BYTES = 64 * 1024;
 
-const synced = promisify(fsync);
-const written: (file: number, body: Uint8Array) => Promise<void> = promisify(writeFile);
+const fsyncAsync = promisify(fsync);
+const writeFileAsync: (file: number, body: Uint8Array) => Promise<void> = promisify(writeFile);
 
 /**
  * Writes files that survive a power cut, or leaves nothing: temporary file, fsync, then one atomic step into place.
  *
- * What only touches folders is called synchronously: such a call takes 5 to 20 microseconds of processor time, over node's
- * threads 50 to 130, and an object takes a dozen of them. Large contents and fsync wait for the disk, and go over the
- * threads.
+ * Calls that only change folders are synchronous: each takes 5 to 20 microseconds of processor time, on node's threads 50
+ * to 130, and an object takes a dozen calls. Large contents and fsync wait for the disk, and run on the threads.
  */
 interface Disk {
-  /** Writes and syncs a temporary file with these bytes, hands over its path, and removes it afterwards. */
+  /** Writes and syncs a temporary file with these bytes, calls `use` with its path, and removes the file afterwards. */
   withTemporary<T>(body: Uint8Array, use: (path: string) => Promise<T>): Promise<T>;
-  /** Gives the file a second name, making folders on the way; false if that name is taken. */
+  /** Gives the file a second name and makes missing folders; false if that name is taken. */
   linkNew(from: string, to: string): Promise<boolean>;
   /** Makes the entries of a path durable, from its folder up to the root of the store. */
   sync(path: string): Promise<void>;
-  /** Removes a file, if it is there, and the folders it leaves empty. */
+  /** Removes a file, if it exists, and the folders it leaves empty. */
   removeFile(path: string): Promise<void>;
 }
 
-/** `temporary` lies under `root`, on the same file system. `stamped`: files get their time from `clock`. */
-export function disk(root: string, temporary: string, clock: Clock, stamped: boolean): Disk {
+/** `temporary` lies under `root`, on the same file system. `useClockTimes`: files get their time from `clock`. */
+export function openDisk(root: string, temporary: string, clock: Clock, useClockTimes: boolean): Disk {
   let sweptAt = -Infinity;
-  /** Ages are told by the file system alone: `fresh` was just written. A clock that is ahead must not remove live files. */
+  /** Computes ages from file times alone (`fresh` was just written): a clock that is ahead must not remove live files. */
   function sweep(fresh: string): void {
     const now = clock.now();
     if (Math.abs(now - sweptAt) < SWEEP_MS) return;
@@ -58,7 +57,7 @@ export function disk(root: string, temporary: string, clock: Clock, stamped: boo
     for (const entry of readdirSync(temporary)) {
       const path = join(temporary, entry);
       const stats = lstatSync(path, { throwIfNoEntry: false });
-      if (stats !== undefined && freshMs - stats.mtimeMs > SWEEP_MS) quietly(() => unlinkSync(path));
+      if (stats !== undefined && freshMs - stats.mtimeMs > SWEEP_MS) ignoreErrors(() => unlinkSync(path));
     }
   }
   return {
@@ -67,14 +66,14 @@ export function disk(root: string, temporary: string, clock: Clock, stamped: boo
       const path = join(temporary, randomUUID());
       try {
         await writeSynced(path, body);
-        // Times that a clock stamped tell no ages.
-        if (!stamped) sweep(path);
-        // Half a millisecond more, so that what is rounded down on its way comes back as it was.
-        if (stamped) utimesSync(path, (clock.now() + 0.5) / 1000, (clock.now() + 0.5) / 1000);
+        // Times set from a clock say nothing about age.
+        if (!useClockTimes) sweep(path);
+        // Half a millisecond more, so that rounding down on the way does not change the millisecond.
+        if (useClockTimes) utimesSync(path, (clock.now() + 0.5) / 1000, (clock.now() + 0.5) / 1000);
         return await use(path);
       } finally {
-        // What stays is swept.
-        quietly(() => unlinkSync(path));
+        // A file that stays is swept later.
+        ignoreErrors(() => unlinkSync(path));
       }
     },
     linkNew,
@@ -85,10 +84,10 @@ export function disk(root: string, temporary: string, clock: Clock, stamped: boo
       }
     },
     async removeFile(path) {
-      const removed = succeeds(() => unlinkSync(path), ['ENOENT', 'ENOTDIR', 'EISDIR']);
+      const removed = tryCall(() => unlinkSync(path), ['ENOENT', 'ENOTDIR', 'EISDIR']);
       if (!removed) return;
       let at = dirname(path);
-      const isGone = (): boolean => succeeds(() => rmdirSync(at), ['ENOTEMPTY', 'EEXIST', 'ENOENT']);
+      const isGone = (): boolean => tryCall(() => rmdirSync(at), ['ENOTEMPTY', 'EEXIST', 'ENOENT']);
       while (at !== root && isGone()) at = dirname(at);
       await syncFolder(at);
     },
@@ -99,29 +98,29 @@ async function linkNew(from: string, to: string): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     await makeFolder(dirname(to));
     try {
-      return succeeds(() => linkSync(from, to), ['EEXIST']);
+      return tryCall(() => linkSync(from, to), ['EEXIST']);
     } catch (error) {
-      // Someone removed the last object of the folder, and with it the folder, right after we made it.
+      // Another process removed the folder's last object, and the folder with it, right after we made it.
       if (errnoOf(error) !== 'ENOENT' || attempt >= LINK_TRIES) throw error;
     }
   }
 }
 
 async function writeSynced(path: string, body: Uint8Array): Promise<void> {
-  // Backups hold everything the database holds, so they are for their owner's eyes alone.
+  // Backups hold the whole database: only their owner may read them.
   const file = openSync(path, 'wx', 0o600);
   try {
     if (body.length <= SMALL_BYTES) writeFileSync(file, body);
-    else await written(file, body);
-    await synced(file);
+    else await writeFileAsync(file, body);
+    await fsyncAsync(file);
   } finally {
     closeSync(file);
   }
 }
 
 /**
- * Makes a folder and those above it, durably. Not `mkdir` with `recursive`: on a read-only file system that one claims
- * that a folder is missing.
+ * Makes a folder and its parents, durably. Not `mkdir` with `recursive`: on a read-only file system it reports a missing
+ * folder.
  */
 export async function makeFolder(folder: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -142,18 +141,18 @@ async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = openSync(folder, 'r');
     try {
-      await synced(handle);
+      await fsyncAsync(handle);
     } finally {
       closeSync(handle);
     }
   } catch (error) {
-    // What a neighbour removed meanwhile need not be durable, and some network mounts do not sync folders (EINVAL).
+    // A folder that another process removed need not be durable, and some network mounts do not sync folders (EINVAL).
     if (!['ENOENT', 'EINVAL'].includes(errnoOf(error))) throw error;
   }
 }
 
-/** For what may fail without harm: somebody else has done it, or it is tried again. */
-export function quietly(act: () => void): void {
+/** For calls that may fail without harm: another process did the same, or a later call repeats it. */
+export function ignoreErrors(act: () => void): void {
   try {
     act();
   } catch {
@@ -161,7 +160,7 @@ export function quietly(act: () => void): void {
   }
 }
 
-function succeeds(call: () => void, expected: readonly string[]): boolean {
+function tryCall(call: () => void, expected: readonly string[]): boolean {
   try {
     call();
     return true;

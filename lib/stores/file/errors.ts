@@ -1,48 +1,48 @@
 import { AppError, type ErrorCode } from '../../errors.js';
 
-interface Meaning {
+interface FileFailure {
   readonly code: ErrorCode;
   readonly what: string;
   readonly hint: string;
   readonly transient?: boolean;
 }
 
-const FULL: Meaning = {
+const FULL: FileFailure = {
   code: 'store-full',
   what: 'has no space left',
-  hint: 'Free space or raise the quota of the disk that holds the backup folder; nothing was half-written.',
+  hint: 'Free space or raise the quota of the disk that holds the backup folder; no object was partly written.',
 };
-const DENIED: Meaning = {
+const DENIED: FileFailure = {
   code: 'store-denied',
-  what: 'may not be read or written',
+  what: 'cannot be read or written by this user',
   hint: 'Give the user that runs this program read and write access to the backup folder, on a file system that is mounted writable.',
 };
-const CLASH: Meaning = {
+const NAME_CLASH: FileFailure = {
   code: 'usage',
-  what: 'holds a folder where an object is asked for, or the other way round',
-  hint: 'In a folder store no object can be named like the folder of another; choose another name.',
+  what: 'has a folder where an object is expected, or an object where a folder is expected',
+  hint: "In a folder store no object can have the name of another object's folder; choose another name.",
 };
-const UNSAFE: Meaning = {
+const UNSAFE: FileFailure = {
   code: 'store-unsafe',
   what: 'cannot write an object exactly once',
   hint: 'The backup folder has to lie on a single file system with hard links, such as ext4, xfs, btrfs, zfs or NFS.',
 };
-const TROUBLE: Meaning = {
+const IO_ERROR: FileFailure = {
   code: 'store-unavailable',
   what: 'did not answer as a file system should',
-  hint: 'Look at the disk or network mount that holds the backup folder (dmesg, df), then try again.',
+  hint: 'Check the disk or network mount that holds the backup folder (dmesg, df), then try again.',
   transient: true,
 };
 
-const MEANINGS: Readonly<Record<string, Meaning>> = {
+const BY_ERRNO: Readonly<Record<string, FileFailure>> = {
   ENOSPC: FULL,
   EDQUOT: FULL,
   EFBIG: FULL,
   EACCES: DENIED,
   EPERM: DENIED,
   EROFS: DENIED,
-  EISDIR: CLASH,
-  ENOTDIR: CLASH,
+  EISDIR: NAME_CLASH,
+  ENOTDIR: NAME_CLASH,
   EXDEV: UNSAFE,
   ENOSYS: UNSAFE,
   ENOTSUP: UNSAFE,
@@ -64,10 +64,10 @@ export async function withFileErrors<T>(folder: string, work: () => Promise<T>):
   }
 }
 
-/** What a failed system call means to the operator; anything else is returned as it is. */
+/** A failed system call as an AppError with a hint; any other error is returned unchanged. */
 export function fileError(folder: string, error: unknown): unknown {
   const errno = errnoOf(error);
   if (error instanceof AppError || !/^E[A-Z0-9]+$/.test(errno)) return error;
-  const { code, what, hint, transient = false } = MEANINGS[errno] ?? TROUBLE;
+  const { code, what, hint, transient = false } = BY_ERRNO[errno] ?? IO_ERROR;
   return new AppError(code, `The backup folder ${folder} ${what} (${errno})`, { hint, transient, cause: error });
 }

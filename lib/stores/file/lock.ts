@@ -3,38 +3,38 @@ import { join } from 'node:path';
 import { lockSync } from 'proper-lockfile';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
-import { makeFolder, quietly } from './disk.js';
+import { makeFolder, ignoreErrors } from './disk.js';
 import { errnoOf } from './errors.js';
 
-/** A lock whose holder has not renewed it for so long, in milliseconds, belongs to a process that died. */
+/** A lock that was not renewed for this many milliseconds belongs to a dead process. */
 const STALE_MS = 4_000;
-/** How long a holder may rely on its lock without looking again: half of the above, a safe margin. */
-const TRUST_MS = STALE_MS / 2;
-/** Tries of 5 to 45 ms each: about 25 seconds in all, so that more than one dead process's lock is outwaited. */
-const TRIES = 1000;
+/** How long a holder may rely on its lock without a check: half of STALE_MS, a safe margin. */
+const MAX_HOLD_MS = STALE_MS / 2;
+/** Attempts of 5 to 45 ms each: about 25 seconds in all, long enough for the locks of several dead processes to expire. */
+const MAX_ATTEMPTS = 1000;
 
 /**
- * Runs `work` while no other process changes the object `name`. `work` calls `confirm` right before its one
- * irrevocable step; it throws `store-unavailable` (transient) when the lock may have passed to someone else.
+ * Runs `work` while no other process changes the object `name`. `work` calls `assertHeld` right before its one
+ * irrevocable step; that throws `store-unavailable` (transient) when another process may hold the lock.
  */
 export async function withNameLock<T>(
   folder: string,
   name: string,
   clock: Clock,
-  work: (confirm: () => void) => Promise<T>,
+  work: (assertHeld: () => void) => Promise<T>,
 ): Promise<T> {
   const path = join(folder, createHash('sha256').update(name).digest('hex').slice(0, 32));
   await makeFolder(folder);
-  let lost = false;
-  const release = await acquire(path, clock, () => (lost = true));
+  let isLost = false;
+  const release = await acquire(path, clock, () => (isLost = true));
   const since = performance.now();
   try {
     return await work(() => {
-      if (lost || performance.now() - since > TRUST_MS) throw lockTrouble(name, 'was held for too long');
+      if (isLost || performance.now() - since > MAX_HOLD_MS) throw lockError(name, 'was held for too long');
     });
   } finally {
-    // A lock that is gone already is what releasing is after.
-    quietly(release);
+    // A lock that is already gone needs no release.
+    ignoreErrors(release);
   }
 }
 
@@ -44,13 +44,13 @@ async function acquire(path: string, clock: Clock, onCompromised: () => void): P
       return lockSync(path, { lockfilePath: path, realpath: false, stale: STALE_MS, onCompromised });
     } catch (error) {
       if (errnoOf(error) !== 'ELOCKED') throw error;
-      if (attempt >= TRIES) throw lockTrouble(path, 'is held by another process');
+      if (attempt >= MAX_ATTEMPTS) throw lockError(path, 'is held by another process');
       await clock.sleep(5 + Math.random() * 40);
     }
   }
 }
 
-function lockTrouble(name: string, what: string): AppError {
+function lockError(name: string, what: string): AppError {
   return new AppError('store-unavailable', `The lock of ${name} ${what}`, {
     hint: 'Another process is writing to the same backup folder, or the disk is very slow; try again.',
     transient: true,

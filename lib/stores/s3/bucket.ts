@@ -26,12 +26,12 @@ import type { Bucket, Forbidden, Protection } from '../../ports/bucket.js';
 import { s3CodeOf, s3Error, s3StatusOf } from './errors.js';
 import { s3Client, type S3StoreOptions } from './store.js';
 
-/** Our rule among those that the bucket may have. */
+/** The id of our lifecycle rule; a bucket may have others. */
 const RULE_ID = 'soulcaster-backup-old-versions';
-/** What is left of an upload that broke off goes after this many days. */
+/** Days after which the remains of an aborted upload are removed. */
 const ABORT_DAYS = 7;
 
-/** Answers that mean: nothing of the kind is set. */
+/** Error codes of a setting that is not set. */
 const NOT_SET = [
   'NoSuchPublicAccessBlockConfiguration',
   'NoSuchLifecycleConfiguration',
@@ -47,12 +47,12 @@ const ALL_BLOCKED = {
   RestrictPublicBuckets: true,
 } as const;
 
-/** A bucket's own settings, over the S3 API. One request a call, or two; without retries. */
+/** A bucket's settings, over the S3 API. One or two requests per call, without retries. */
 export function s3Bucket(options: S3StoreOptions): Bucket {
   const { bucket: Bucket, prefix, region } = options;
   const base = prefix === '' ? '' : `${prefix}/`;
   const client = s3Client(options);
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+  const withS3Errors = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
     } catch (error) {
@@ -61,7 +61,7 @@ export function s3Bucket(options: S3StoreOptions): Bucket {
   };
   return {
     exists: () =>
-      guarded(async () => {
+      withS3Errors(async () => {
         try {
           await client.send(new HeadBucketCommand({ Bucket }));
           return true;
@@ -71,7 +71,7 @@ export function s3Bucket(options: S3StoreOptions): Bucket {
         }
       }),
     create: ({ objectLock }) =>
-      guarded(async () => {
+      withS3Errors(async () => {
         const place =
           region === 'us-east-1' || options.endpoint !== undefined
             ? {}
@@ -80,34 +80,34 @@ export function s3Bucket(options: S3StoreOptions): Bucket {
         await client.send(new CreateBucketCommand({ Bucket, ...place, ...lock }));
       }),
     state: (protection) =>
-      guarded(async () => {
+      withS3Errors(async () => {
         try {
-          return (await isOn(client, Bucket, protection)) ? 'on' : 'off';
+          return (await isEnabled(client, Bucket, protection)) ? 'on' : 'off';
         } catch (error) {
           if (NOT_SET.includes(s3CodeOf(error))) return 'off';
-          if (isUnknown(error)) return 'unsupported';
+          if (isUnsupported(error)) return 'unsupported';
           throw error;
         }
       }),
     enable: (protection, days) =>
-      guarded(async () => {
+      withS3Errors(async () => {
         try {
           await turnOn(client, Bucket, protection, base, days);
           return 'done';
         } catch (error) {
-          if (isUnknown(error) || s3StatusOf(error) === 400) return 'unsupported';
+          if (isUnsupported(error) || s3StatusOf(error) === 400) return 'unsupported';
           throw error;
         }
       }),
-    disable: (protection) => guarded(() => turnOff(client, Bucket, protection)),
+    disable: (protection) => withS3Errors(() => turnOff(client, Bucket, protection)),
     attempt: (what) =>
-      guarded(async () => {
+      withS3Errors(async () => {
         try {
-          await tryOut(client, Bucket, base, what);
+          await attemptForbidden(client, Bucket, base, what);
           return 'allowed';
         } catch (error) {
           if (s3StatusOf(error) === 403) return 'refused';
-          // Who may not, is told so before anything is looked for.
+          // A store checks permissions first: 404 and 400 mean that the request was allowed.
           if (s3StatusOf(error) === 404 || s3StatusOf(error) === 400) return 'allowed';
           throw error;
         }
@@ -116,11 +116,11 @@ export function s3Bucket(options: S3StoreOptions): Bucket {
 }
 
 /** A service that lacks a setting says so in one of these ways. */
-function isUnknown(error: unknown): boolean {
+function isUnsupported(error: unknown): boolean {
   return [405, 501].includes(s3StatusOf(error)) || ['NotImplemented', 'MethodNotAllowed'].includes(s3CodeOf(error));
 }
 
-async function isOn(client: S3Client, Bucket: string, protection: Protection): Promise<boolean> {
+async function isEnabled(client: S3Client, Bucket: string, protection: Protection): Promise<boolean> {
   switch (protection) {
     case 'versioning':
       return (await client.send(new GetBucketVersioningCommand({ Bucket }))).Status === 'Enabled';
@@ -135,7 +135,7 @@ async function isOn(client: S3Client, Bucket: string, protection: Protection): P
       return (found?.Rules ?? []).length > 0;
     }
     case 'lifecycle':
-      return (await rulesOf(client, Bucket)).some(
+      return (await readRules(client, Bucket)).some(
         ({ NoncurrentVersionExpiration: old, Status }) => Status === 'Enabled' && (old?.NoncurrentDays ?? 0) > 0,
       );
     case 'object-lock': {
@@ -167,8 +167,8 @@ async function turnOn(
       return;
     }
     case 'lifecycle': {
-      // The whole list is written at once: those of others stay.
-      const others = (await rulesOf(client, Bucket)).filter(({ ID }) => ID !== RULE_ID);
+      // The whole list is written at once, so rules of others are kept.
+      const others = (await readRules(client, Bucket)).filter(({ ID }) => ID !== RULE_ID);
       const ours: LifecycleRule = {
         ID: RULE_ID,
         Status: 'Enabled',
@@ -200,7 +200,7 @@ async function turnOff(client: S3Client, Bucket: string, protection: Protection)
       await client.send(new DeleteBucketEncryptionCommand({ Bucket }));
       return;
     case 'lifecycle': {
-      const Rules = (await rulesOf(client, Bucket)).filter(({ ID }) => ID !== RULE_ID);
+      const Rules = (await readRules(client, Bucket)).filter(({ ID }) => ID !== RULE_ID);
       if (Rules.length === 0) await client.send(new DeleteBucketLifecycleCommand({ Bucket }));
       else await client.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules } }));
       return;
@@ -212,7 +212,7 @@ async function turnOff(client: S3Client, Bucket: string, protection: Protection)
   }
 }
 
-async function rulesOf(client: S3Client, Bucket: string): Promise<LifecycleRule[]> {
+async function readRules(client: S3Client, Bucket: string): Promise<LifecycleRule[]> {
   try {
     return (await client.send(new GetBucketLifecycleConfigurationCommand({ Bucket }))).Rules ?? [];
   } catch (error) {
@@ -221,8 +221,8 @@ async function rulesOf(client: S3Client, Bucket: string): Promise<LifecycleRule[
   }
 }
 
-/** On names that nothing has: who is allowed does no harm by it. */
-async function tryOut(client: S3Client, Bucket: string, base: string, what: Forbidden): Promise<void> {
+/** Uses names that no object has, so that an allowed request does no harm. */
+async function attemptForbidden(client: S3Client, Bucket: string, base: string, what: Forbidden): Promise<void> {
   const name = randomUUID();
   const outside = `soulcaster-backup-probe-${name}`;
   switch (what) {

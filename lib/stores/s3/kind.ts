@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { baseUrl, secret } from '../../variable-forms.js';
-import { segmentProblem, type StoreKind } from '../kind.js';
+import { findSegmentProblem, type StoreKind } from '../kind.js';
 
 export interface BucketPlace {
   readonly bucket: string;
-  /** Without a slash at either end; empty for the whole bucket. */
+  /** Without a slash at either end; empty: the whole bucket. */
   readonly prefix: string;
 }
 
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-/** Characters of a prefix that every S3 service takes as they are. */
+/** Characters of a prefix that every S3 service accepts unchanged. */
 const SEGMENT = /^[A-Za-z0-9._~!$&'()*+,;=:@-]+$/;
 
-/** A bucket of S3, or of a service that speaks its protocol. The SDK, which takes long to load, is loaded at the first call. */
+/** A bucket of S3 or of a compatible service. The SDK is slow to load, so it is loaded at the first call. */
 export const s3Kind = {
   begin: 's3://',
   form: 's3://bucket/prefix',
@@ -34,15 +34,15 @@ export const s3Kind = {
     if (!BUCKET.test(bucket))
       return 'must be s3://bucket/prefix, with a bucket of 3 to 63 lower-case letters, digits, - and .';
     if (prefix === '') return { bucket, prefix };
-    const problem = segmentProblem(prefix);
+    const problem = findSegmentProblem(prefix);
     if (problem !== null) return problem;
     if (!prefix.split('/').every((segment) => SEGMENT.test(segment)))
       return 'has a prefix with blanks or other unusual characters';
     return { bucket, prefix };
   },
   /**
-   * No keys at all is right: then the role is used where Vercel's OIDC token is, and else what the AWS SDK finds by itself
-   * (profile, SSO, environment, metadata of the machine).
+   * Keys are optional: without them the role is used where Vercel's OIDC token is available, and otherwise the AWS SDK's
+   * default chain (profile, SSO, environment, metadata of the machine).
    */
   problems(settings) {
     const needsKeys = ['S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY', 'S3_SESSION_TOKEN'].some(

@@ -7,12 +7,12 @@ import { awsWebIdentity, type S3Credentials } from './credentials.js';
 import type { BucketPlace } from './kind.js';
 import { s3Store, type S3StoreOptions, type S3Variables } from './store.js';
 
-/** The bucket of an address, as a store without retries. */
+/** Opens the bucket of an address as a store without retries. */
 export function openS3(place: BucketPlace, settings: StoreSettings, context: StoreContext): ObjectStore {
   return s3Store(s3Options(place, settings, context));
 }
 
-/** The bucket of an address, as what its protections are set on. */
+/** Opens the bucket of an address to read and change its protections. */
 export function openBucket(place: BucketPlace, settings: StoreSettings, context: StoreContext): Bucket {
   return s3Bucket(s3Options(place, settings, context));
 }
@@ -23,7 +23,7 @@ function s3Options(
   { clock, variables: before }: StoreContext,
 ): S3StoreOptions {
   const variables = `${before}S3_` as const;
-  const { credentials, source } = credentialsOf(settings, variables);
+  const { credentials, source } = chooseCredentials(settings, variables);
   const { S3_ENDPOINT: endpoint, S3_REGION: region = '' } = settings;
   return {
     ...{ bucket, prefix, region, credentials, credentialSource: source, variables, clock },
@@ -32,10 +32,10 @@ function s3Options(
 }
 
 /**
- * Keys win, as what was set last and on purpose. A role can be taken on only where Vercel's token is: in its functions, and
- * for twelve hours after `vercel env pull`. Everywhere else the SDK's own chain is asked.
+ * Keys take precedence: they were set on purpose. A role can be assumed only where Vercel's token is available: in its
+ * functions, and for twelve hours after `vercel env pull`. Otherwise the SDK's default chain is used.
  */
-export function credentialsOf(
+export function chooseCredentials(
   settings: StoreSettings,
   variables: S3Variables = 'S3_',
 ): { readonly credentials: S3Credentials; readonly source: string } {
@@ -48,25 +48,25 @@ export function credentialsOf(
     };
   }
   const roleArn = settings.S3_ROLE_ARN;
-  if (roleArn !== undefined && vercelToken() !== null) {
-    const token = (): string => vercelToken() ?? '';
+  if (roleArn !== undefined && readVercelToken() !== null) {
+    const token = (): string => readVercelToken() ?? '';
     return { credentials: awsWebIdentity({ roleArn, token }), source: `${variables}ROLE_ARN and Vercel's OIDC token` };
   }
   const profile = settings.AWS_PROFILE ?? null;
-  const without = roleArn === undefined ? '' : `, since Vercel's OIDC token for ${variables}ROLE_ARN is not here`;
+  const roleNote = roleArn === undefined ? '' : `, since Vercel's OIDC token for ${variables}ROLE_ARN is not available`;
   return {
     credentials: { chain: profile === null ? {} : { profile } },
-    source: `the AWS SDK's default chain${profile === null ? '' : ` with profile ${profile}`}${without}`,
+    source: `the AWS SDK's default chain${profile === null ? '' : ` with profile ${profile}`}${roleNote}`,
   };
 }
 
-function vercelToken(): string | null {
+function readVercelToken(): string | null {
   try {
-    // The other one renews a token over the network with the login of Vercel's own command line.
+    // The asynchronous function renews a token over the network with the login of Vercel's command line.
     // oxlint-disable-next-line typescript/no-deprecated
     return getVercelOidcTokenSync();
   } catch {
-    // It throws where there is none.
+    // There is no token.
     return null;
   }
 }

@@ -20,49 +20,49 @@ import {
   demandsChecksum,
   refusesChecksum,
 } from './errors.js';
-import { checkFolder, checkName, checkPrefix, isObjectName, largestObject, NOT_READ } from '../names.js';
+import { checkFolder, checkName, checkPrefix, isObjectName, maxObjectBytes, NOT_READ } from '../names.js';
 
 export type { S3Variables };
 
 export interface S3StoreOptions {
   readonly bucket: string;
-  /** Put before every name, with a slash in between; empty for the whole bucket. */
+  /** Put before every name, with a slash in between; empty: the whole bucket. */
   readonly prefix: string;
   readonly region: string;
-  /** Base URL of an S3-compatible store; AWS when left out. */
+  /** Base URL of an S3-compatible store. Default: AWS. */
   readonly endpoint?: string;
   readonly credentials: S3Credentials;
-  /** Where the credentials are from, in words for the operator. */
+  /** Where the credentials come from, in words for the operator. */
   readonly credentialSource?: string;
-  /** How the variables begin that set this bucket; for hints. Default `S3_`. */
+  /** Prefix of the variables that set this bucket; for hints. Default `S3_`. */
   readonly variables?: S3Variables;
   /** Longest wait for a connection, and for a whole answer, in milliseconds. */
   readonly timeouts?: { readonly connectMs: number; readonly requestMs: number };
-  /** Requests are signed with its time. */
+  /** Clock for the time in signatures. */
   readonly clock?: Clock;
 }
 
 type Condition = { readonly IfNoneMatch: '*' } | { readonly IfMatch: string };
 
-/** For a name that others create and remove all the time. */
-const CREATE_TRIES = 10;
+/** For a name that other processes keep creating and removing. */
+const CREATE_ATTEMPTS = 10;
 
-/** What a conditional write found under the name: our bytes (written now or before), others' bytes, or nothing. */
-type Written = { readonly ours: string } | { readonly other: string } | 'absent';
+/** The object after a conditional write: our bytes (written now or before), other bytes, or no object. */
+type WriteResult = { readonly ours: string } | { readonly other: string } | 'absent';
 
 /**
  * Objects in an S3 bucket that honours conditional writes (AWS since November 2024, see "Add preconditions to S3
- * operations" in its user guide). One request a call, without a retry: wrap it in `retryingStore`.
+ * operations" in its user guide). One request per call, without retries: wrap the store in `retryingStore`.
  */
 export function s3Store(options: S3StoreOptions): ObjectStore {
   const { bucket: Bucket } = options;
   const root = options.prefix.replace(/^\/+|\/+$/g, '');
   const base = root === '' ? '' : `${root}/`;
   const client = s3Client(options);
-  const checksums = s3Checksums(options.endpoint === undefined);
-  let bareEtags = false;
+  const checksums = openChecksums(options.endpoint === undefined);
+  let sendsBareEtags = false;
 
-  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  async function withS3Errors<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -80,25 +80,25 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
   async function get(Key: string): Promise<StoredBody | null> {
     try {
       const answer = await client.send(new GetObjectCommand({ Bucket, Key }));
-      if ((answer.ContentLength ?? 0) > largestObject(Key)) {
+      if ((answer.ContentLength ?? 0) > maxObjectBytes(Key)) {
         (answer.Body as { destroy?: () => void } | undefined)?.destroy?.();
-        return { body: NOT_READ, etag: etagIn(answer) };
+        return { body: NOT_READ, etag: assertEtag(answer) };
       }
       const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
-      if (bytes.length !== (answer.ContentLength ?? bytes.length)) throw brokenAnswer('object is cut short');
-      return { body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), etag: etagIn(answer) };
+      if (bytes.length !== (answer.ContentLength ?? bytes.length)) throw brokenAnswerError('object is cut short');
+      return { body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), etag: assertEtag(answer) };
     } catch (error) {
       if (isNoSuchKey(error)) return null;
       throw error;
     }
   }
 
-  async function put(Key: string, body: Uint8Array, condition: Condition): Promise<Written> {
+  async function put(Key: string, body: Uint8Array, condition: Condition): Promise<WriteResult> {
     try {
       const answer = await checksums.put(body, (checksum) =>
         client.send(new PutObjectCommand({ Bucket, Key, Body: body, ...condition, ...checksum })),
       );
-      return { ours: etagIn(answer) };
+      return { ours: assertEtag(answer) };
     } catch (error) {
       if (isNoSuchKey(error)) return 'absent';
       if (!isPreconditionFailed(error)) throw error;
@@ -109,22 +109,22 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
   }
 
   async function create(Key: string, body: Uint8Array): Promise<CreateResult> {
-    for (let attempt = 1; attempt <= CREATE_TRIES; attempt++) {
+    for (let attempt = 1; attempt <= CREATE_ATTEMPTS; attempt++) {
       const written = await put(Key, body, { IfNoneMatch: '*' });
-      // 'absent': it was there when we wrote and is gone now, so only writing again tells whether the name is free.
+      // 'absent': the object existed during the write and is gone now, so only another write shows whether the name is free.
       if (written !== 'absent') {
         return 'ours' in written ? { created: true, etag: written.ours } : { created: false };
       }
     }
-    throw brokenAnswer('store takes the object for one that is there, and does not have it');
+    throw brokenAnswerError('store refuses the object as existing, but does not have it');
   }
 
   async function swap(Key: string, body: Uint8Array, etag: string): Promise<string | null> {
-    const attempt = () => put(Key, body, { IfMatch: bareEtags ? etag.replaceAll('"', '') : etag });
+    const attempt = () => put(Key, body, { IfMatch: sendsBareEtags ? etag.replaceAll('"', '') : etag });
     let written = await attempt();
     if (typeof written === 'object' && 'other' in written && written.other === etag) {
-      // Refused although the etag is right: Ceph compares it without the quotes that RFC 9110 puts around it.
-      bareEtags = !bareEtags;
+      // Refused although the etag is right: Ceph compares etags without the quotes of RFC 9110.
+      sendsBareEtags = !sendsBareEtags;
       written = await attempt();
     }
     return typeof written === 'object' && 'ours' in written ? written.ours : null;
@@ -133,28 +133,28 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
   async function* pages(Prefix: string, Delimiter?: string): AsyncGenerator<ListObjectsV2CommandOutput> {
     let ContinuationToken: string | undefined;
     do {
-      const page = await guarded(() =>
+      const page = await withS3Errors(() =>
         client.send(new ListObjectsV2Command({ Bucket, Prefix: `${base}${Prefix}`, Delimiter, ContinuationToken })),
       );
       yield page;
       ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-      if (page.IsTruncated === true && ContinuationToken === undefined) throw brokenAnswer('list ends before its end');
+      if (page.IsTruncated === true && ContinuationToken === undefined) throw brokenAnswerError('list is cut short');
     } while (ContinuationToken !== undefined);
   }
 
   return {
-    read: (name) => guarded(() => get(keyOf(name))),
-    create: (name, body) => guarded(() => create(keyOf(name), body)),
-    swap: (name, body, etag) => guarded(() => swap(keyOf(name), body, etag)),
+    read: (name) => withS3Errors(() => get(keyOf(name))),
+    create: (name, body) => withS3Errors(() => create(keyOf(name), body)),
+    swap: (name, body, etag) => withS3Errors(() => swap(keyOf(name), body, etag)),
     remove: (name) =>
-      guarded(async () => {
+      withS3Errors(async () => {
         await client.send(new DeleteObjectCommand({ Bucket, Key: keyOf(name) }));
       }),
     async *list(prefix): AsyncGenerator<StoredObject> {
       checkPrefix(prefix);
       for await (const page of pages(prefix)) {
         for (const { ETag, Key, Size, LastModified } of page.Contents ?? []) {
-          const object = describe(Key?.slice(base.length), Size, LastModified);
+          const object = toStoredObject(Key?.slice(base.length), Size, LastModified);
           if (object !== null) yield ETag === undefined ? object : { ...object, version: ETag };
         }
       }
@@ -166,7 +166,7 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
         const names = (page.CommonPrefixes ?? []).map((entry) => entry.Prefix?.slice(base.length, -1) ?? '');
         found.push(...names.filter(isObjectName).map((name) => name.slice(prefix.length)));
       }
-      // The store sorts them with their slash, which puts "a-b/" before "a/".
+      // The store sorts folders with their slash, which puts "a-b/" before "a/".
       yield* found.sort();
     },
   };
@@ -190,9 +190,9 @@ function clientConfig({ bucket, region, endpoint, credentials, timeouts, clock }
       throwOnRequestTimeout: true,
     },
     ...(clock === undefined ? {} : { systemClockOffset: clock.now() - Date.now() }),
-    // AWS's certificate fits one label before the service's name: a bucket with a dot in it goes into the path.
+    // AWS's certificate covers one label before the service's name: a bucket with a dot has to go into the path.
     ...(bucket.includes('.') ? { forcePathStyle: true } : {}),
-    // Compatible stores need not know bucket subdomains nor the checksum headers that AWS introduced in 2025.
+    // Compatible stores may not know bucket subdomains or the checksum headers that AWS introduced in 2025.
     ...(endpoint === undefined
       ? {}
       : {
@@ -204,50 +204,49 @@ function clientConfig({ bucket, region, endpoint, credentials, timeouts, clock }
   };
 }
 
-/** Null for what is in the bucket but not of our making, such as the empty "folder" objects of web consoles. */
-function describe(name = '', size?: number, modified?: Date): StoredObject | null {
+/** Null for objects that this program did not write, such as the empty "folder" objects of web consoles. */
+function toStoredObject(name = '', size?: number, modified?: Date): StoredObject | null {
   if (!isObjectName(name)) return null;
-  // Taken for 0, they would make it an object of 1970, which a prune removes.
-  if (size === undefined || modified === undefined) throw brokenAnswer('list leaves out sizes or times');
+  // With 0 for the time, the object would be of 1970, and a prune would remove it.
+  if (size === undefined || modified === undefined) throw brokenAnswerError('list leaves out sizes or times');
   return { name, size, modifiedAt: modified.getTime() };
 }
 
-function etagIn(answer: { ETag?: string | undefined }): string {
-  if (answer.ETag === undefined) throw brokenAnswer('answer has no ETag');
+function assertEtag(answer: { ETag?: string | undefined }): string {
+  if (answer.ETag === undefined) throw brokenAnswerError('answer has no ETag');
   return answer.ETag;
 }
 
-function brokenAnswer(what: string): AppError {
+function brokenAnswerError(what: string): AppError {
   return new AppError('store-unavailable', `The ${what}`, {
-    hint: 'Check S3_ENDPOINT: what answers there may be no S3 service, or something stands in between. Else try again.',
+    hint: 'Check S3_ENDPOINT: it may not be an S3 service, or a proxy may stand in between. Otherwise try again.',
     transient: true,
   });
 }
 
-/** What goes with a write so that the store can check its bytes. */
+/** The parameters of a write with which the store checks the bytes. */
 type Checksum = Pick<PutObjectCommandInput, 'ContentMD5' | 'ChecksumAlgorithm'>;
 type Mode = 'plain' | 'md5' | 'crc32';
 
 /**
- * Checksums of writes, as the store takes them. AWS gets the SDK's own. Compatible stores get none at first, since some
- * refuse headers they do not know; a bucket with Object Lock and a default retention demands one, which only its refusal
- * tells: then `Content-MD5`, which is as old as S3, is sent with this write and all later ones, and CRC32 where even that
- * is not enough.
+ * Checksums of writes, adapted to the store. AWS gets the SDK's own. Compatible stores get none at first, since some refuse
+ * unknown headers. A bucket with Object Lock and a default retention demands a checksum, which only its refusal shows: then
+ * `Content-MD5`, which is as old as S3, is sent with this write and all later ones, and CRC32 if that is not enough.
  */
-function s3Checksums(isAws: boolean) {
+function openChecksums(isAws: boolean) {
   let mode: Mode = isAws ? 'crc32' : 'plain';
   return {
     async put<T>(body: Uint8Array, send: (checksum: Checksum) => Promise<T>): Promise<T> {
-      const tried = new Set<Mode>();
+      const triedModes = new Set<Mode>();
       for (;;) {
         const current = mode;
-        tried.add(current);
+        triedModes.add(current);
         try {
-          return await send(checksumOf(current, body, isAws));
+          return await send(toChecksum(current, body, isAws));
         } catch (error) {
           const next = nextMode(current, error);
-          if (next === null || tried.has(next)) throw error;
-          // Writes side by side learn the same; the last word is as good as the first.
+          if (next === null || triedModes.has(next)) throw error;
+          // Concurrent writes reach the same mode, in any order.
           mode = next;
         }
       }
@@ -260,7 +259,7 @@ function nextMode(mode: Mode, error: unknown): Mode | null {
   return mode !== 'plain' && refusesChecksum(error) ? (mode === 'crc32' ? 'md5' : null) : null;
 }
 
-function checksumOf(mode: Mode, body: Uint8Array, isAws: boolean): Checksum {
+function toChecksum(mode: Mode, body: Uint8Array, isAws: boolean): Checksum {
   if (mode === 'md5') return { ContentMD5: createHash('md5').update(body).digest('base64') };
   return mode === 'crc32' && !isAws ? { ChecksumAlgorithm: 'CRC32' } : {};
 }

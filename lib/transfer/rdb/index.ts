@@ -1,12 +1,12 @@
 import type { ExpiryTime } from '../../snapshot/expiry-time.js';
-import { appendOnly, FileFault, malformed } from '../fault.js';
+import { appendOnlyFault, FileFault, malformedFault } from '../fault.js';
 import { ByteReader, type Window } from '../read/bytes.js';
 import type { Item, ReadingFacts, ReadOptions } from '../read/items.js';
-import { plainCount, plainLength, RdbError, readString, timeOf } from './primitives.js';
+import { readPlainCount, readPlainLength, RdbError, readString, toTime } from './primitives.js';
 import { isReadable, valueLines, type Dialect } from './values.js';
 
-const OLDEST = 9;
-const MODULE = 7;
+const OLDEST_VERSION = 9;
+const MODULE_TYPE = 7;
 
 const OPCODE = {
   slotInfo: 244,
@@ -27,8 +27,8 @@ export function isRdb(head: Buffer): boolean {
 }
 
 /**
- * The records of an RDB file of version 9 or later, as Redis from 5 on and Valkey write it. Throws FileFault for what is
- * damaged, and for a type or mark that is not known: what is not known cannot be passed over.
+ * The records of an RDB file of version 9 or later, written by Redis 5 or later or by Valkey. Throws FileFault for damaged
+ * content, and for an unknown type or opcode: neither can be skipped.
  */
 export async function* rdbItems(
   chunks: AsyncGenerator<Buffer>,
@@ -38,23 +38,28 @@ export async function* rdbItems(
   const crc = new Crc64();
   const reader = new ByteReader(chunks, (bytes) => crc.update(bytes));
   try {
-    yield* items(reader, crc, facts, options);
+    yield* readItems(reader, crc, facts, options);
   } catch (error) {
-    if (error instanceof RdbError) throw malformed(`byte ${reader.offset}`, error.message);
+    if (error instanceof RdbError) throw malformedFault(`byte ${reader.offset}`, error.message);
     throw error;
   }
 }
 
-async function* items(reader: ByteReader, crc: Crc64, facts: ReadingFacts, options: ReadOptions): AsyncGenerator<Item> {
-  const { dialect, version } = await reader.read(header);
-  if (version < OLDEST)
+async function* readItems(
+  reader: ByteReader,
+  crc: Crc64,
+  facts: ReadingFacts,
+  options: ReadOptions,
+): AsyncGenerator<Item> {
+  const { dialect, version } = await reader.read(readHeader);
+  if (version < OLDEST_VERSION)
     throw new FileFault(
       'invalid',
       '',
-      `it is an RDB file of version ${version}, and 9 is the oldest that is read`,
+      `it is an RDB file of version ${version}, and 9 is the oldest supported version`,
       HINT,
     );
-  const bases = new Databases(options.database);
+  const databases = new DatabaseFilter(options.database);
   let database = 0;
   let functions = 0;
   let expiry: ExpiryTime | null = null;
@@ -63,135 +68,134 @@ async function* items(reader: ByteReader, crc: Crc64, facts: ReadingFacts, optio
     if (code === OPCODE.end) break;
     if (code < 128) {
       const key = await reader.read(readString);
-      const isWanted = bases.wants(database, reader.offset);
+      const isWanted = databases.wants(database, reader.offset);
       const head = { key, expiry };
       expiry = null;
-      if (code === MODULE) {
-        const name = await passModule(reader);
+      if (code === MODULE_TYPE) {
+        const name = await skipModule(reader);
         if (isWanted) yield { lost: 'unsupported', key, reason: `type ${name}` };
         continue;
       }
-      if (!isReadable(code, dialect)) throw unknown(`type ${code}`, reader.offset);
+      if (!isReadable(code, dialect)) throw unknownFault(`type ${code}`, reader.offset);
       for await (const line of valueLines(reader, code, dialect, head)) if (isWanted) yield { line };
       continue;
     }
-    if (code === OPCODE.expiryMs) expiry = timeOf(await reader.read((window) => window.u64le()));
+    if (code === OPCODE.expiryMs) expiry = toTime(await reader.read((window) => window.u64le()));
     else if (code === OPCODE.expiry) expiry = Math.max(0, await reader.read((window) => window.u32le() | 0)) * 1000;
-    else if (code === OPCODE.select) database = await reader.read(plainLength);
+    else if (code === OPCODE.select) database = await reader.read(readPlainLength);
     else if (code === OPCODE.aux)
-      takeAux(await reader.read((window) => [readString(window), readString(window)] as const), facts);
-    else if (code === OPCODE.resize) await reader.read((window) => [plainLength(window), plainLength(window)]);
-    else if (code === OPCODE.idle) await reader.read(plainCount);
+      readAux(await reader.read((window) => [readString(window), readString(window)] as const), facts);
+    else if (code === OPCODE.resize) await reader.read((window) => [readPlainLength(window), readPlainLength(window)]);
+    else if (code === OPCODE.idle) await reader.read(readPlainCount);
     else if (code === OPCODE.frequency) await reader.read((window) => window.u8());
     else if (code === OPCODE.slotInfo)
-      await reader.read((window) => [plainCount(window), plainCount(window), plainCount(window)]);
+      await reader.read((window) => [readPlainCount(window), readPlainCount(window), readPlainCount(window)]);
     else if (code === OPCODE.function) functions += (await reader.read(readString), 1);
-    else if (code === OPCODE.moduleAux) await passAux(reader);
-    else throw unknown(`mark ${code}`, reader.offset);
+    else if (code === OPCODE.moduleAux) await skipAux(reader);
+    else throw unknownFault(`opcode ${code}`, reader.offset);
   }
   await checkEnd(reader, crc, facts);
-  facts.remarks.push(...bases.remarks());
-  if (functions > 0)
-    facts.remarks.push(`function libraries in the file (${functions}) are no keys and were passed over`);
+  facts.remarks.push(...databases.remarks());
+  if (functions > 0) facts.remarks.push(`function libraries in the file (${functions}) are not keys and were skipped`);
 }
 
 const HINT =
-  'Load it into a newer server and save it from there, or ask there for a dump in another format: docs/format.md.';
+  'Load it into a newer server and save it from there, or make a dump in another format there: docs/format.md.';
 
-function header(window: Window): { dialect: Dialect; version: number } {
+function readHeader(window: Window): { dialect: Dialect; version: number } {
   const magic = window.bytes(9).toString('latin1');
   const isValkey = magic.startsWith('VALKEY');
   return { dialect: isValkey ? 'valkey' : 'redis', version: Number(magic.slice(isValkey ? 6 : 5)) };
 }
 
-function unknown(what: string, offset: number): FileFault {
+function unknownFault(what: string, offset: number): FileFault {
   return new FileFault(
     'newer-format',
     `byte ${offset}`,
-    `${what} of an RDB file is not known here`,
-    'It was written by a newer server. Load it there, and take a backup of that database or a dump in another format: docs/format.md.',
+    `${what} of an RDB file is unknown`,
+    'It was written by a newer server. Load it into such a server, and take a backup of that database or a dump in another format: docs/format.md.',
   );
 }
 
-function takeAux([name, value]: readonly [Buffer, Buffer], facts: ReadingFacts): void {
+function readAux([name, value]: readonly [Buffer, Buffer], facts: ReadingFacts): void {
   if (name.toString('latin1') === 'aof-base' && value.toString('latin1') === '1')
-    throw appendOnly('', 'the base of an append-only file');
+    throw appendOnlyFault('', 'the base of an append-only file');
   const seconds = Number(value.toString('latin1'));
   if (name.toString('latin1') === 'ctime' && Number.isSafeInteger(seconds)) facts.takenAt = seconds * 1000;
 }
 
-/** The last eight bytes are the checksum of all before; 0 where the server was told to make none. */
+/** The last eight bytes are the checksum of all bytes before; 0 when the server was configured to write none. */
 async function checkEnd(reader: ByteReader, crc: Crc64, facts: ReadingFacts): Promise<void> {
   reader.flush();
   const computed = crc.value();
   const stored = await reader.read((window) => window.u64le());
-  if (stored === 0n) facts.remarks.push('the RDB file has no checksum, so that bytes that were altered would not show');
-  else if (stored !== computed) throw malformed('', 'its checksum does not fit: bytes of it were altered');
-  if (!(await reader.atEnd()))
-    throw malformed(
+  if (stored === 0n) facts.remarks.push('the RDB file has no checksum, so altered bytes cannot be detected');
+  else if (stored !== computed) throw malformedFault('', 'its checksum does not match: some bytes were altered');
+  if (!(await reader.isAtEnd()))
+    throw malformedFault(
       `byte ${reader.offset}`,
       'something follows the end of the RDB file',
-      'An append-only file with an RDB file at its beginning is not read: make the server save an RDB file (BGSAVE).',
+      'An append-only file with an RDB file at its beginning is not supported: make the server save an RDB file (BGSAVE).',
     );
 }
 
-/** Which of the databases of a file is meant. */
-class Databases {
+/** Selects the keys of one database of a file. */
+class DatabaseFilter {
   private only: number | null = null;
   private readonly others = new Map<number, number>();
 
-  constructor(private readonly asked: number | null) {}
+  constructor(private readonly wanted: number | null) {}
 
   wants(database: number, offset: number): boolean {
-    if (this.asked !== null && database !== this.asked) {
+    if (this.wanted !== null && database !== this.wanted) {
       this.others.set(database, (this.others.get(database) ?? 0) + 1);
       return false;
     }
     this.only ??= database;
     if (this.only === database) return true;
-    throw severalDatabases(this.only, database, `byte ${offset}`);
+    throw severalDatabasesFault(this.only, database, `byte ${offset}`);
   }
 
   remarks(): string[] {
-    return [...this.others].map(([database, keys]) => `keys of database ${database} were passed over: ${keys}`);
+    return [...this.others].map(([database, keys]) => `keys of database ${database} were skipped: ${keys}`);
   }
 }
 
-export function severalDatabases(one: number, other: number, where: string): FileFault {
+export function severalDatabasesFault(one: number, other: number, where: string): FileFault {
   return new FileFault(
     'usage',
     where,
     `it has keys of database ${one} and of database ${other}`,
-    `Upstash has one: say which is meant, such as --database ${one}.`,
+    `Upstash has one database: choose one, such as --database ${one}.`,
   );
 }
 
-const NAME = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const MODULE_NAME_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** Nine letters of six bits, and ten bits of a version. */
+/** An id has nine letters of six bits, and ten bits of a version. */
 function moduleName(id: bigint): string {
   let name = '';
-  for (let at = 0n; at < 9n; at++) name = NAME.charAt(Number((id >> (10n + at * 6n)) & 63n)) + name;
+  for (let at = 0n; at < 9n; at++) name = MODULE_NAME_ALPHABET.charAt(Number((id >> (10n + at * 6n)) & 63n)) + name;
   return name;
 }
 
-async function passModule(reader: ByteReader): Promise<string> {
-  const id = await reader.read(plainCount);
-  await passModuleValues(reader);
+async function skipModule(reader: ByteReader): Promise<string> {
+  const id = await reader.read(readPlainCount);
+  await skipModuleValues(reader);
   return moduleName(id);
 }
 
-async function passAux(reader: ByteReader): Promise<void> {
-  await reader.read((window) => [plainCount(window), plainCount(window), plainCount(window)]);
-  await passModuleValues(reader);
+async function skipAux(reader: ByteReader): Promise<void> {
+  await reader.read((window) => [readPlainCount(window), readPlainCount(window), readPlainCount(window)]);
+  await skipModuleValues(reader);
 }
 
-/** Values of modules say of what kind each piece is, so that they can be passed over. */
-async function passModuleValues(reader: ByteReader): Promise<void> {
+/** Module values declare the kind of each piece, so they can be skipped. */
+async function skipModuleValues(reader: ByteReader): Promise<void> {
   for (;;) {
-    const kind = await reader.read(plainLength);
+    const kind = await reader.read(readPlainLength);
     if (kind === 0) return;
-    if (kind === 1 || kind === 2) await reader.read(plainCount);
+    if (kind === 1 || kind === 2) await reader.read(readPlainCount);
     else if (kind === 3) await reader.read((window) => window.bytes(4));
     else if (kind === 4) await reader.read((window) => window.bytes(8));
     else if (kind === 5) await reader.read(readString);
@@ -199,7 +203,7 @@ async function passModuleValues(reader: ByteReader): Promise<void> {
   }
 }
 
-/** Jones' polynomial, reflected, as Redis has it. */
+/** Jones' polynomial, reflected, as in Redis. */
 const POLYNOMIAL = 0x95ac9329ac4bc9b5n;
 const LOW = new Uint32Array(256);
 const HIGH = new Uint32Array(256);
@@ -211,7 +215,7 @@ for (let byte = 0; byte < 256; byte++) {
   HIGH[byte] = Number(crc >> 32n);
 }
 
-/** CRC-64 as RDB files end with it. In two halves, since 64 bits are no number. */
+/** The CRC-64 of RDB files. Computed in two halves, since a JavaScript number cannot hold 64 bits. */
 class Crc64 {
   private low = 0;
   private high = 0;

@@ -1,42 +1,42 @@
-import { cutShort } from '../fault.js';
+import { cutShortFault } from '../fault.js';
 
-/** What a parser throws when the bytes that are there end before what it reads. */
-class NeedMore extends Error {
+/** Thrown by a parser that needs more bytes than the window has. */
+class NeedMoreBytes extends Error {
   constructor(readonly bytes: number) {
     super('more bytes are needed');
   }
 }
 
-/** Bytes that are read from front to back; each method takes what it gives. */
+/** Bytes that are read from front to back; each method consumes the bytes that it returns. */
 export class Window {
   buffer: Buffer = Buffer.alloc(0);
   at = 0;
 
-  demand(bytes: number): void {
-    if (this.buffer.length - this.at < bytes) throw new NeedMore(this.at + bytes - this.buffer.length);
+  assertBytes(bytes: number): void {
+    if (this.buffer.length - this.at < bytes) throw new NeedMoreBytes(this.at + bytes - this.buffer.length);
   }
 
   u8(): number {
-    this.demand(1);
+    this.assertBytes(1);
     return this.buffer[this.at++] ?? 0;
   }
 
   u32be(): number {
-    this.demand(4);
+    this.assertBytes(4);
     const value = this.buffer.readUInt32BE(this.at);
     this.at += 4;
     return value;
   }
 
   u64be(): bigint {
-    this.demand(8);
+    this.assertBytes(8);
     const value = this.buffer.readBigUInt64BE(this.at);
     this.at += 8;
     return value;
   }
 
   u64le(): bigint {
-    this.demand(8);
+    this.assertBytes(8);
     const value = this.buffer.readBigUInt64LE(this.at);
     this.at += 8;
     return value;
@@ -47,31 +47,31 @@ export class Window {
   }
 
   u32le(): number {
-    this.demand(4);
+    this.assertBytes(4);
     const value = this.buffer.readUInt32LE(this.at);
     this.at += 4;
     return value;
   }
 
   doubleLe(): number {
-    this.demand(8);
+    this.assertBytes(8);
     const value = this.buffer.readDoubleLE(this.at);
     this.at += 8;
     return value;
   }
 
-  /** A view: copy it to keep it beyond the next read. */
+  /** Returns a view: copy the bytes to keep them beyond the next read. */
   bytes(length: number): Buffer {
-    this.demand(length);
+    this.assertBytes(length);
     const value = this.buffer.subarray(this.at, this.at + length);
     this.at += length;
     return value;
   }
 
-  /** The bytes up to `\r\n`, which is taken too. */
-  crlf(longest: number): Buffer {
+  /** The bytes up to `\r\n`, which is consumed as well. */
+  untilCrlf(longest: number): Buffer {
     const end = this.buffer.indexOf('\r\n', this.at, 'latin1');
-    if (end === -1 && this.buffer.length - this.at <= longest) throw new NeedMore(1);
+    if (end === -1 && this.buffer.length - this.at <= longest) throw new NeedMoreBytes(1);
     const value = this.buffer.subarray(this.at, end === -1 ? this.at + longest : end);
     this.at = end === -1 ? this.at + longest : end + 2;
     return value;
@@ -79,21 +79,21 @@ export class Window {
 }
 
 /**
- * Reads a binary file in units: a parser sees the bytes that are there and is called again from the same place when they
- * are too few. Memory holds one unit and a chunk.
+ * Reads a binary file in units: a parser gets the available bytes and is called again from the same place when it needs
+ * more. Memory holds one unit and a chunk.
  */
 export class ByteReader {
   private readonly window = new Window();
   private base = 0;
-  private over = false;
+  private isEnded = false;
 
-  /** `onBytes` sees every byte that was taken, in order. */
+  /** `onBytes` gets every consumed byte, in order. */
   constructor(
     private readonly chunks: AsyncGenerator<Buffer>,
     private readonly onBytes: (bytes: Buffer) => void = () => undefined,
   ) {}
 
-  /** Bytes taken so far. */
+  /** Bytes consumed so far. */
   get offset(): number {
     return this.base + this.window.at;
   }
@@ -106,19 +106,19 @@ export class ByteReader {
       try {
         return parse(window);
       } catch (error) {
-        if (!(error instanceof NeedMore)) throw error;
+        if (!(error instanceof NeedMoreBytes)) throw error;
         window.at = from;
         if (!(await this.fill(error.bytes)))
-          throw cutShort(`byte ${this.base + window.buffer.length}`, 'it ends in the middle of a value');
+          throw cutShortFault(`byte ${this.base + window.buffer.length}`, 'it ends within a value');
       }
     }
   }
 
-  async atEnd(): Promise<boolean> {
+  async isAtEnd(): Promise<boolean> {
     return this.window.at === this.window.buffer.length && !(await this.fill(1));
   }
 
-  /** Hands what was taken to `onBytes` at once. */
+  /** Passes all consumed bytes to `onBytes` now. */
   flush(): void {
     const { window } = this;
     if (window.at === 0) return;
@@ -129,18 +129,18 @@ export class ByteReader {
   }
 
   private async fill(bytes: number): Promise<boolean> {
-    if (this.over) return false;
+    if (this.isEnded) return false;
     this.flush();
     const gathered = [this.window.buffer];
-    for (let got = 0; got < bytes;) {
+    for (let received = 0; received < bytes;) {
       const next = await this.chunks.next();
       if (next.done === true) {
-        this.over = true;
+        this.isEnded = true;
         this.window.buffer = Buffer.concat(gathered);
         return false;
       }
       gathered.push(next.value);
-      got += next.value.length;
+      received += next.value.length;
     }
     this.window.buffer = Buffer.concat(gathered);
     return true;

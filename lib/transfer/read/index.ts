@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Encryptor } from '../../ports/encryptor.js';
-import { appendOnly, FileFault, errnoOf } from '../fault.js';
+import { appendOnlyFault, FileFault, errnoOf } from '../fault.js';
 import { isRdb, rdbItems } from '../rdb/index.js';
 import type { Reading, ReadingFacts, ReadOptions } from './items.js';
 import { readJson } from './json.js';
@@ -17,7 +17,7 @@ export interface OpenFile extends Reading {
   readonly close: () => Promise<void>;
 }
 
-/** Opens a file and tells by its content what it is. Throws FileFault, and its items do. */
+/** Opens a file and detects its format from the content. Both this call and the items throw FileFault. */
 export async function openFile(
   path: string,
   encryptor: Encryptor,
@@ -28,7 +28,7 @@ export async function openFile(
     const { chunks, head, layers } = await unwrap(input.chunks, encryptor);
     const reading = await readContent(chunks, head, { ...options, size: input.size });
     if (reading.format === 'resp' && APPEND_ONLY.test(input.name))
-      throw appendOnly('', 'an append-only file by its name');
+      throw appendOnlyFault('', 'an append-only file by its name');
     return { ...reading, name: input.name, size: input.size, layers, sha256: input.sha256, close: input.close };
   } catch (error) {
     await input.close();
@@ -52,23 +52,23 @@ async function readContent(chunks: AsyncGenerator<Buffer>, head: Buffer, options
     const { format, items } = await readJson(chunks, facts, options);
     return { format, items, facts };
   }
-  throw new FileFault('invalid', '', `it is ${otherFormat(start)}, which is not read`, HINT);
+  throw new FileFault('invalid', '', `it is ${describeFormat(start)}, which is not supported`, HINT);
 }
 
-const HINT = 'Files that are read, and which tools write them: docs/format.md, "Files that are read".';
+const HINT = 'Supported files, and the tools that write them: docs/format.md, "Files that are read".';
 
-function otherFormat(start: string): string {
+function describeFormat(start: string): string {
   if (start.startsWith('<')) return 'XML';
   if (/^[A-Za-z]{3,12} +\S/.test(start)) return 'a list of commands as text';
   if (/^PK\x03\x04/.test(start)) return 'a zip file';
-  return 'of no known format';
+  return 'in an unknown format';
 }
 
-const CHUNK = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
-/** A file that is read once, from its beginning to its end. */
+/** A file that is read once, from beginning to end. */
 export interface Input {
-  /** Its name without folders. */
+  /** The file's name without folders. */
   readonly name: string;
   readonly size: number;
   /** The bytes in order. Throws FileFault when the file changed meanwhile. */
@@ -78,64 +78,69 @@ export interface Input {
   readonly close: () => Promise<void>;
 }
 
-/** Throws FileFault `not-found` for what is not there, `usage` for what is no regular file. */
+/** Throws FileFault `not-found` for a missing file, `usage` for anything but a regular file. */
 async function openInput(path: string): Promise<Input> {
-  // A named pipe without a writer would otherwise hold the program until there is one.
+  // Otherwise a named pipe would block the program until it has a writer.
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
-    throw unreadable(cause);
+    throw unreadableFault(cause);
   });
   const before = await handle.stat();
   if (!before.isFile()) {
     await handle.close();
-    throw new FileFault('usage', '', 'it is no regular file', 'Give the path of a file; a pipe is saved to one first.');
+    throw new FileFault(
+      'usage',
+      '',
+      'it is not a regular file',
+      'Give the path of a file; save the content of a pipe to a file first.',
+    );
   }
   const hash = createHash('sha256');
   let digest: string | null = null;
   return {
     name: basename(path),
     size: before.size,
-    chunks: chunksOf(handle, path, before, (chunk) => hash.update(chunk)),
+    chunks: readChunks(handle, path, before, (chunk) => hash.update(chunk)),
     sha256: () => (digest ??= hash.digest('hex')),
     close: () => handle.close(),
   };
 }
 
-type Facts = Awaited<ReturnType<FileHandle['stat']>>;
+type FileStats = Awaited<ReturnType<FileHandle['stat']>>;
 
-async function* chunksOf(
+async function* readChunks(
   handle: FileHandle,
   path: string,
-  before: Facts,
+  before: FileStats,
   onChunk: (chunk: Buffer) => void,
 ): AsyncGenerator<Buffer> {
   let read = 0;
   for (;;) {
-    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, read);
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, read);
     if (bytesRead === 0) break;
     const chunk = buffer.subarray(0, bytesRead);
     read += bytesRead;
     onChunk(chunk);
     yield chunk;
   }
-  if (read !== before.size || !isSame(before, await handle.stat())) throw changed();
+  if (read !== before.size || !isSame(before, await handle.stat())) throw changedFault();
   const named = await stat(path).catch(() => null);
-  if (named === null || !isSame(before, named)) throw changed();
+  if (named === null || !isSame(before, named)) throw changedFault();
 }
 
-function isSame(a: Facts, b: Facts): boolean {
+function isSame(a: FileStats, b: FileStats): boolean {
   return a.size === b.size && a.mtimeMs === b.mtimeMs && a.ino === b.ino && a.dev === b.dev;
 }
 
-function changed(): FileFault {
+function changedFault(): FileFault {
   return new FileFault(
     'damaged',
     '',
     'it changed while it was read',
-    'Wait until whoever writes it is done, or copy it, and start again.',
+    'Wait until the program that writes it is done, or copy the file, and try again.',
   );
 }
 
-function unreadable(cause: unknown): FileFault {
+function unreadableFault(cause: unknown): FileFault {
   const code = errnoOf(cause);
   if (code === 'ENOENT') return new FileFault('not-found', '', 'there is no such file', 'Check the path.', { cause });
   return new FileFault('usage', '', `it cannot be read (${code})`, 'Check the path and its permissions.', { cause });

@@ -4,9 +4,9 @@ import type { Selection } from '../../soulcaster/selection.js';
 import type { TtlUnit } from '../formats.js';
 
 /**
- * What a reader finds, in order. `line`: of a record, as a part has it; the lines of one key follow one another.
- * `lost`: a key that is in the file and cannot be brought into a record (`failed`), or whose type has none (`unsupported`,
- * with the type as reason); `key` is null where the file does not say.
+ * An item of a reader, in the order of the file. `line`: a record line in the form of parts; the lines of one key follow
+ * one another. `lost`: a key of the file that cannot become a record (`failed`), or whose type has no record form
+ * (`unsupported`, with the type as reason); `key` is null when the file does not name it.
  */
 export type Item =
   | { readonly line: RecordLine }
@@ -14,7 +14,7 @@ export type Item =
 
 type FileFormat = 'export' | 'records' | 'json' | 'resp' | 'rdb';
 
-/** What an export says of itself in its first line. */
+/** The first line of an export. */
 export interface ExportHead {
   readonly snapshot: string;
   readonly source: string;
@@ -26,7 +26,7 @@ export interface ExportHead {
   readonly lacks: number;
   /** Keys of types that no snapshot can hold, by type. */
   readonly unsupported: Readonly<Record<string, number>>;
-  /** Which keys were asked for; null for all. */
+  /** The selected keys; null for all. */
   readonly selection: Selection | null;
 }
 
@@ -39,22 +39,22 @@ export interface Reading {
 
 export interface ReadingFacts {
   head: ExportHead | null;
-  /** When what is in the file was read from the database, in milliseconds since the epoch, where the file says so. */
+  /** When the content was read from the database, in milliseconds since the epoch; null when the file does not say. */
   takenAt: number | null;
-  /** Sentences for the operator: what is in the file and was passed over, what nothing vouches for. */
+  /** Sentences for the operator: what was skipped, and what could not be verified. */
   readonly remarks: string[];
 }
 
 export interface ReadOptions {
-  /** What relative times count from, in milliseconds since the epoch. */
+  /** The base of relative times, in milliseconds since the epoch. */
   readonly from: number;
   readonly ttlUnit: TtlUnit;
-  /** The database of the file that is meant; null: the only one that it has keys of. */
+  /** The database to read; null: the only one with keys in the file. */
   readonly database: number | null;
-  /** Size of the file as it lies on the disk, to tell lengths that cannot be. */
+  /** Size of the file on disk, to detect impossible lengths. */
   readonly size: number;
 }
 
-export function textBytes(text: Text): number {
+export function countTextBytes(text: Text): number {
   return typeof text === 'string' ? Buffer.byteLength(text) : Buffer.byteLength(text.b, 'base64');
 }

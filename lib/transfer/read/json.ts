@@ -1,37 +1,37 @@
-import { FileFault, lineOf, malformed } from '../fault.js';
-import { severalDatabases } from '../rdb/index.js';
+import { FileFault, linePlace, malformedFault } from '../fault.js';
+import { severalDatabasesFault } from '../rdb/index.js';
 import { foreignItems } from './foreign.js';
 import type { Item, ReadingFacts, ReadOptions } from './items.js';
-import { linesOf, type Line } from './lines.js';
+import { readLines, type Line } from './lines.js';
 import { isOwnLine, recordItems } from './records.js';
 
 type JsonReading = { readonly format: 'export' | 'records' | 'json'; readonly items: AsyncGenerator<Item> };
 
-/** Tells this program's lines from those of other tools by the first one. */
+/** Detects from the first line whether this program or another tool wrote the file. */
 export async function readJson(
   chunks: AsyncGenerator<Buffer>,
   facts: ReadingFacts,
   options: ReadOptions,
 ): Promise<JsonReading> {
-  const lines = linesOf(chunks);
+  const lines = readLines(chunks);
   const first = await lines.next();
   if (first.done === true) throw new FileFault('invalid', '', 'it is empty', HINT);
-  const value = parsed(first.value.text);
+  const value = parseOrUndefined(first.value.text);
   if (isOwnLine(value)) {
     const format = typeof value === 'object' && value !== null && 'k' in value ? 'records' : 'export';
-    return { format, items: recordItems(joined(first.value, lines), facts) };
+    return { format, items: recordItems(prepend(first.value, lines), facts) };
   }
-  return { format: 'json', items: foreign(joined(first.value, lines), value, facts, options) };
+  return { format: 'json', items: foreignDocumentItems(prepend(first.value, lines), value, facts, options) };
 }
 
-const HINT = 'Files that are read, and which tools write them: docs/format.md, "Files that are read".';
+const HINT = 'Supported files, and the tools that write them: docs/format.md, "Files that are read".';
 
-async function* joined(first: Line, rest: AsyncGenerator<Line>): AsyncGenerator<Line> {
+async function* prepend(first: Line, rest: AsyncGenerator<Line>): AsyncGenerator<Line> {
   yield first;
   yield* rest;
 }
 
-function parsed(text: string): unknown {
+function parseOrUndefined(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -40,62 +40,60 @@ function parsed(text: string): unknown {
 }
 
 /**
- * One object a line; the same as an array with one object a line, as RIOT writes it, or as an array on one line; or one
- * object with a field for each key, as the redis-dump of npm writes it.
+ * One object per line; an array with one object per line (RIOT), or an array on one line; or one object with a field for
+ * each key (the redis-dump of npm).
  */
-async function* foreign(
+async function* foreignDocumentItems(
   lines: AsyncGenerator<Line>,
   first: unknown,
   facts: ReadingFacts,
   options: ReadOptions,
 ): AsyncGenerator<Item> {
-  const bases = databaseFilter(facts, options);
+  const databases = openDatabaseFilter(facts, options);
   if (Array.isArray(first) || isTable(first)) {
     const whole = Array.isArray(first)
       ? first
       : Object.entries(first).map(([key, value]) => ({ ...(value as object), key }));
-    for (const each of whole) yield* itemsOf(each, 1, bases, options);
-    await demandEnd(lines);
-    bases.end();
+    for (const each of whole) yield* itemsOf(each, 1, databases, options);
+    await assertEnd(lines);
+    databases.end();
     return;
   }
   let inArray = false;
   let ended = false;
   for await (const { number, text } of lines) {
     let plain = text.trim();
-    if (ended && plain !== '') throw malformed(lineOf(number), 'something follows the document', HINT);
+    if (ended && plain !== '') throw malformedFault(linePlace(number), 'something follows the document', HINT);
     if (number === 1 && plain.startsWith('[')) [inArray, plain] = [true, plain.slice(1).trim()];
     if (inArray && plain.endsWith(',')) plain = plain.slice(0, -1);
-    else if (inArray && plain.endsWith(']') && parsed(plain) === undefined)
+    else if (inArray && plain.endsWith(']') && parseOrUndefined(plain) === undefined)
       [ended, plain] = [true, plain.slice(0, -1).trim()];
     if (plain === '') continue;
-    const value = parsed(plain);
-    if (value === undefined) throw noJson(number);
-    yield* itemsOf(value, number, bases, options);
+    const value = parseOrUndefined(plain);
+    if (value === undefined) throw notJsonFault(number);
+    yield* itemsOf(value, number, databases, options);
   }
-  if (inArray && !ended) throw malformed('', 'it is cut short: its array has no end');
+  if (inArray && !ended) throw malformedFault('', 'it is cut short: its array has no end');
   if (!inArray)
-    facts.remarks.push(
-      'nothing in the file says where it ends, so that lines that were left out at its end would not show',
-    );
-  bases.end();
+    facts.remarks.push('nothing in the file says where it ends, so lines missing at its end cannot be detected');
+  databases.end();
 }
 
-async function demandEnd(lines: AsyncGenerator<Line>): Promise<void> {
+async function assertEnd(lines: AsyncGenerator<Line>): Promise<void> {
   await lines.next();
   for await (const { number, text } of lines)
-    if (text.trim() !== '') throw malformed(lineOf(number), 'something follows the document', HINT);
+    if (text.trim() !== '') throw malformedFault(linePlace(number), 'something follows the document', HINT);
 }
 
-function noJson(number: number): FileFault {
+function notJsonFault(number: number): FileFault {
   const hint =
     number <= 2
-      ? 'A document over many lines is brought to one object a line with `jq -c`: docs/format.md, "Files that are read".'
+      ? 'Convert a document over many lines to one object per line with `jq -c`: docs/format.md, "Files that are read".'
       : 'Copy or write the file again.';
-  return malformed(lineOf(number), 'it is no JSON', hint);
+  return malformedFault(linePlace(number), 'it is not JSON', hint);
 }
 
-/** Each value has its own type and value. */
+/** Whether each field is a key with `type` and `value`. */
 function isTable(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const [some] = Object.values(value) as unknown[];
@@ -108,11 +106,11 @@ function isTable(value: unknown): value is Record<string, unknown> {
   );
 }
 
-function* itemsOf(value: unknown, number: number, bases: DatabaseFilter, options: ReadOptions): Generator<Item> {
+function* itemsOf(value: unknown, number: number, databases: DatabaseFilter, options: ReadOptions): Generator<Item> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw malformed(lineOf(number), 'it is no JSON object', HINT);
+    throw malformedFault(linePlace(number), 'it is not a JSON object', HINT);
   const fields = value as Record<string, unknown>;
-  if (bases.wants(fields['db'], number)) yield* foreignItems(fields, number, options);
+  if (databases.wants(fields['db'], number)) yield* foreignItems(fields, number, options);
 }
 
 interface DatabaseFilter {
@@ -120,25 +118,26 @@ interface DatabaseFilter {
   end(): void;
 }
 
-/** The Ruby redis-dump says of each key which database it is in. */
-function databaseFilter(facts: ReadingFacts, { database }: ReadOptions): DatabaseFilter {
+/** The Ruby redis-dump writes the database of each key. */
+function openDatabaseFilter(facts: ReadingFacts, { database }: ReadOptions): DatabaseFilter {
   let only: number | null = null;
-  let passed = 0;
+  let skipped = 0;
   return {
     wants(named, number) {
       if (named === undefined || named === null) return true;
       const found = typeof named === 'string' && /^\d{1,5}$/.test(named) ? Number(named) : named;
-      if (typeof found !== 'number') throw malformed(lineOf(number), 'its `db` is no number of a database', HINT);
+      if (typeof found !== 'number')
+        throw malformedFault(linePlace(number), 'its `db` is not the number of a database', HINT);
       if (database !== null && found !== database) {
-        passed += 1;
+        skipped += 1;
         return false;
       }
       only ??= found;
-      if (only !== found) throw severalDatabases(only, found, lineOf(number));
+      if (only !== found) throw severalDatabasesFault(only, found, linePlace(number));
       return true;
     },
     end() {
-      if (passed > 0) facts.remarks.push(`keys of other databases were passed over: ${passed}`);
+      if (skipped > 0) facts.remarks.push(`keys of other databases were skipped: ${skipped}`);
     },
   };
 }

@@ -1,59 +1,59 @@
 import { isUtf8 } from 'node:buffer';
-import { lineOf, malformed } from '../fault.js';
+import { linePlace, malformedFault } from '../fault.js';
 
 const NEWLINE = 0x0a;
-/** As much as a line of a snapshot can have: one reply of 10 MiB, whose bytes JSON may escape to six times as many. */
-export const LONGEST_LINE = 64 * 1024 * 1024;
+/** The largest line of a snapshot: one reply of 10 MiB, whose bytes JSON may escape to six times as many. */
+export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
-/** A line without its end. */
+/** A line without its line end. */
 export interface Line {
   readonly text: string;
   /** From 1. */
   readonly number: number;
-  /** Whether it has an end: only the last may have none. */
+  /** Whether the line has a line end: only the last may have none. */
   readonly ended: boolean;
 }
 
-/** The lines of UTF-8 text. Holds no more than one line of `longest` bytes; throws FileFault for a longer one. */
-export async function* linesOf(chunks: AsyncIterable<Buffer>, longest = LONGEST_LINE): AsyncGenerator<Line> {
+/** The lines of UTF-8 text. Keeps at most one line of `maxBytes` in memory; throws FileFault for a longer one. */
+export async function* readLines(chunks: AsyncIterable<Buffer>, maxBytes = MAX_LINE_BYTES): AsyncGenerator<Line> {
   let open: Buffer[] = [];
   let openBytes = 0;
   let number = 1;
-  const take = (end: Buffer, ended: boolean): Line => {
+  const takeLine = (end: Buffer, ended: boolean): Line => {
     const bytes = open.length === 0 ? end : Buffer.concat([...open, end]);
     open = [];
     openBytes = 0;
-    if (!isUtf8(bytes)) throw notText(number);
+    if (!isUtf8(bytes)) throw notUtf8Fault(number);
     const text = bytes.toString('utf8');
-    // Some editors and shells put a byte order mark before what they save.
+    // Some editors and shells write a byte order mark at the beginning.
     return { text: number === 1 ? text.replace(/^\uFEFF/, '') : text, number: number++, ended };
   };
   for await (const chunk of chunks) {
     let from = 0;
     for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
-      yield take(chunk.subarray(from, at), true);
+      yield takeLine(chunk.subarray(from, at), true);
       from = at + 1;
     }
     if (from === chunk.length) continue;
     open.push(chunk.subarray(from));
     openBytes += chunk.length - from;
-    if (openBytes > longest) throw tooLong(number, longest);
+    if (openBytes > maxBytes) throw tooLongFault(number, maxBytes);
   }
-  if (open.length > 0) yield take(Buffer.alloc(0), false);
+  if (open.length > 0) yield takeLine(Buffer.alloc(0), false);
 }
 
-function notText(number: number) {
-  return malformed(
-    lineOf(number),
+function notUtf8Fault(number: number) {
+  return malformedFault(
+    linePlace(number),
     'it is not UTF-8',
-    'Bytes that are no text need a format that holds them: an export of this program, or an RDB file.',
+    'Binary data needs a format that can hold it: an export of this program, or an RDB file.',
   );
 }
 
-function tooLong(number: number, longest: number) {
-  return malformed(
-    lineOf(number),
-    `it has no end within ${longest / 1024 / 1024} MiB`,
-    'This is no dump of one object a line. Formats that are read: docs/format.md.',
+function tooLongFault(number: number, maxBytes: number) {
+  return malformedFault(
+    linePlace(number),
+    `it has no end within ${maxBytes / 1024 / 1024} MiB`,
+    'This is not a dump with one object per line. Supported formats: docs/format.md.',
   );
 }

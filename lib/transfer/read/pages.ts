@@ -1,9 +1,9 @@
 import type { ExpiryTime } from '../../snapshot/expiry-time.js';
 import type { RecordLine, RecordType, StreamValue } from '../../snapshot/record.js';
 import { toText, type Text } from '../../snapshot/text.js';
-import { textBytes } from './items.js';
+import { countTextBytes } from './items.js';
 
-/** A record whose values come to more than this is cut into several lines. */
+/** A record with more bytes of values than this is split into several lines. */
 const PAGE_BYTES = 1024 * 1024;
 const PAGE_ELEMENTS = 1000;
 
@@ -14,8 +14,8 @@ export interface RecordHead {
 }
 
 /**
- * An element of a collection as it stands in `v`: an item, a pair, or a stream's entry; `expiry`: of a hash's field. A
- * string's elements are its pieces.
+ * An element of a collection in the form of `v`: an item, a pair, or a stream's entry; `expiry`: of a hash's field. The
+ * elements of a string are its pieces.
  */
 export interface Element {
   readonly value: unknown;
@@ -23,23 +23,23 @@ export interface Element {
   readonly expiry?: ExpiryTime | undefined;
 }
 
-export function item(bytes: Buffer): Element {
+export function toItem(bytes: Buffer): Element {
   return { value: toText(bytes), bytes: bytes.length };
 }
 
-export function pair(first: Buffer, second: Buffer, expiry?: ExpiryTime): Element {
+export function toPair(first: Buffer, second: Buffer, expiry?: ExpiryTime): Element {
   return { value: [toText(first), toText(second)], bytes: first.length + second.length, expiry };
 }
 
-export function scored(member: Buffer, score: string): Element {
+export function toScored(member: Buffer, score: string): Element {
   return { value: [toText(member), score], bytes: member.length + score.length };
 }
 
-export function entry(id: string, fields: readonly Text[]): Element {
-  return { value: [id, fields], bytes: fields.reduce((sum, text) => sum + textBytes(text), id.length) };
+export function toEntry(id: string, fields: readonly Text[]): Element {
+  return { value: [id, fields], bytes: fields.reduce((sum, text) => sum + countTextBytes(text), id.length) };
 }
 
-/** Gathers the elements of one key to the lines of its record. */
+/** Builds the lines of one key's record from its elements. */
 export class LineBuilder {
   private values: unknown[] = [];
   private expiries: [Text, ExpiryTime][] = [];
@@ -48,25 +48,26 @@ export class LineBuilder {
 
   constructor(private readonly head: RecordHead) {}
 
-  /** The line that is full now, if one is. */
+  /** Returns the previous line when the element does not fit into it. */
   add(element: Element): RecordLine | null {
     const full =
       this.values.length > 0 && (this.bytes + element.bytes > PAGE_BYTES || this.values.length >= PAGE_ELEMENTS);
-    const line = full ? this.take(false, {}) : null;
+    const line = full ? this.takeLine(false, {}) : null;
     this.values.push(element.value);
     this.bytes += element.bytes;
     if (element.expiry !== undefined) this.expiries.push([(element.value as [Text, Text])[0], element.expiry]);
     return line;
   }
 
-  /** The record's last line; `tail` is what a stream has on it. */
+  /** The record's last line; `tail`: the additional fields of a stream. */
   end(tail: Omit<StreamValue, 'entries'> = {}): RecordLine {
-    return this.take(true, tail);
+    return this.takeLine(true, tail);
   }
 
-  private take(last: boolean, tail: Omit<StreamValue, 'entries'>): RecordLine {
+  private takeLine(last: boolean, tail: Omit<StreamValue, 'entries'>): RecordLine {
     const { key, type, expiry } = this.head;
-    const v = type === 'stream' ? { entries: this.values, ...tail } : type === 'string' ? this.joined() : this.values;
+    const v =
+      type === 'stream' ? { entries: this.values, ...tail } : type === 'string' ? this.joinPieces() : this.values;
     const line = {
       k: toText(key),
       t: type,
@@ -80,24 +81,24 @@ export class LineBuilder {
     return line;
   }
 
-  /** Pieces are bytes: joined before they are text, so that a character cut in two stays one where it can. */
-  private joined(): Text {
+  /** Pieces are joined as bytes and then decoded, so that a character at a cut stays whole. */
+  private joinPieces(): Text {
     return toText(Buffer.concat(this.values as Buffer[]));
   }
 }
 
-const PIECE = PAGE_BYTES / 4;
+const PIECE_BYTES = PAGE_BYTES / 4;
 
-/** A string's bytes as elements, none of them long. */
-export function* pieces(bytes: Buffer): Generator<Element> {
+/** A string's bytes as elements of limited size. */
+export function* splitString(bytes: Buffer): Generator<Element> {
   if (bytes.length === 0) yield { value: bytes, bytes: 0 };
-  for (let at = 0; at < bytes.length; at += PIECE) {
-    const value = bytes.subarray(at, at + PIECE);
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    const value = bytes.subarray(at, at + PIECE_BYTES);
     yield { value, bytes: value.length };
   }
 }
 
-export function* recordOf(
+export function* buildRecord(
   head: RecordHead,
   elements: Iterable<Element>,
   tail?: Omit<StreamValue, 'entries'>,

@@ -8,11 +8,11 @@ import {
   type StreamGroup,
   type StreamValue,
 } from '../../snapshot/record.js';
-import { cutShort, FileFault, lineOf, malformed } from '../fault.js';
+import { cutShortFault, FileFault, linePlace, malformedFault } from '../fault.js';
 import type { Item, ReadingFacts } from './items.js';
 import type { Line } from './lines.js';
 
-/** What stands in the first and last line of an export, which tells where it ends. */
+/** The field that marks the first and last line of an export. */
 export const MARK = 'soulcaster-backup';
 export const EXPORT_VERSION = 1;
 
@@ -40,22 +40,22 @@ const headSchema = z.object({
 
 const endSchema = z.object({ [MARK]: z.literal('end'), keys: z.number().int(), lines: z.number().int() });
 
-/** Whether a first line is one of this program's own. */
+/** Whether this program wrote the first line. */
 export function isOwnLine(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return MARK in value || ('k' in value && 't' in value && 'v' in value);
 }
 
-/** The records of an export, of a part, or of parts that were put together. Every line is checked. */
+/** The records of an export, of a part, or of concatenated parts. Every line is checked. */
 export async function* recordItems(lines: AsyncGenerator<Line>, facts: ReadingFacts): AsyncGenerator<Item> {
   const open = new OpenRecord();
   let [seen, keys, lastNumber] = [0, 0, 0];
   let ended = false;
   for await (const line of lines) {
     const { number } = line;
-    const where = lineOf(number);
-    if (ended) throw malformed(where, 'it comes after the line that says where the export ends');
-    if (!line.ended) throw cutShort(where, 'its last line has no end');
+    const where = linePlace(number);
+    if (ended) throw malformedFault(where, 'it comes after the line that says where the export ends');
+    if (!line.ended) throw cutShortFault(where, 'its last line has no end');
     const value = parseObject(line);
     lastNumber = number;
     if (MARK in value) {
@@ -66,26 +66,25 @@ export async function* recordItems(lines: AsyncGenerator<Line>, facts: ReadingFa
     const record = checkLine(value, where);
     seen += 1;
     if (record.i === undefined || record.i === 0) keys += 1;
-    yield* open.see(record, where, facts.head !== null);
+    yield* open.addLine(record, where, facts.head !== null);
   }
-  yield* open.end(lineOf(lastNumber), facts.head !== null);
-  if (facts.head !== null && !ended) throw cutShort(lineOf(lastNumber), 'the line that ends an export is missing');
+  yield* open.end(linePlace(lastNumber), facts.head !== null);
+  if (facts.head !== null && !ended)
+    throw cutShortFault(linePlace(lastNumber), 'the line that ends an export is missing');
   if (facts.head === null)
-    facts.remarks.push(
-      'nothing in the file says where it ends, so that lines that were left out at its end would not show',
-    );
+    facts.remarks.push('nothing in the file says where it ends, so lines missing at its end cannot be detected');
 }
 
-/** Throws FileFault for a line that is no JSON object. */
+/** Throws FileFault for a line that is not a JSON object. */
 export function parseObject({ number, text: json }: Line): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch {
-    throw malformed(lineOf(number), 'it is no JSON');
+    throw malformedFault(linePlace(number), 'it is not JSON');
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw malformed(lineOf(number), 'it is no JSON object');
+  throw malformedFault(linePlace(number), 'it is not a JSON object');
 }
 
 function readHead(value: Record<string, unknown>, facts: ReadingFacts): void {
@@ -93,13 +92,13 @@ function readHead(value: Record<string, unknown>, facts: ReadingFacts): void {
   if (typeof version === 'number' && version > EXPORT_VERSION) {
     throw new FileFault(
       'newer-format',
-      lineOf(1),
+      linePlace(1),
       `it was written by a newer version: its format is ${version}`,
       'Use the version of soulcaster-backup that wrote it, or a newer one.',
     );
   }
   const parsed = headSchema.safeParse(value);
-  if (!parsed.success) throw malformed(lineOf(1), 'the first line of the export is not as it was written');
+  if (!parsed.success) throw malformedFault(linePlace(1), 'the first line of the export was altered');
   facts.head = parsed.data as unknown as NonNullable<ReadingFacts['head']>;
   const at = Date.parse(parsed.data.window.to);
   facts.takenAt = Number.isNaN(at) ? null : at;
@@ -107,62 +106,63 @@ function readHead(value: Record<string, unknown>, facts: ReadingFacts): void {
 
 function checkEnd(value: Record<string, unknown>, where: string, lines: number, keys: number): boolean {
   const parsed = endSchema.safeParse(value);
-  if (!parsed.success) throw malformed(where, 'the last line of the export is not as it was written');
+  if (!parsed.success) throw malformedFault(where, 'the last line of the export was altered');
   if (parsed.data.lines === lines && parsed.data.keys === keys) return true;
-  throw malformed(
+  throw malformedFault(
     where,
-    `${lines} lines with ${keys} keys stand before it, and ${parsed.data.lines} with ${parsed.data.keys} were written`,
+    `${lines} lines with ${keys} keys are before it, but ${parsed.data.lines} with ${parsed.data.keys} were written`,
   );
 }
 
 /** The lines of one record follow one another, with the same key, type and expiry, numbered from 0. */
 class OpenRecord {
   private open: { key: string; line: RecordLine; next: number } | null = null;
-  /** Whether lines are passed over whose record began in a part that is not in the file. */
-  private headless: string | null = null;
-  /** Of an open stream. */
+  /** The key whose lines are skipped because its record begins in a part that is not in the file. */
+  private skippedKey: string | null = null;
+  /** The last entry of an open stream. */
   private lastEntry: string | null = null;
 
-  *see(line: RecordLine, where: string, strict: boolean): Generator<Item> {
+  *addLine(line: RecordLine, where: string, strict: boolean): Generator<Item> {
     const key = keyOf(line).toString('latin1');
     const { i = 0 } = line;
     if (this.open === null && i > 0) {
-      if (strict) throw malformed(where, 'it continues with a key that no line before it begins');
-      if (this.headless !== key)
+      if (strict) throw malformedFault(where, 'it continues a key that no earlier line begins');
+      if (this.skippedKey !== key)
         yield { lost: 'failed', key: keyOf(line), reason: 'its first lines are in an earlier part' };
-      this.headless = line.last === true ? null : key;
+      this.skippedKey = line.last === true ? null : key;
       return;
     }
-    this.headless = null;
+    this.skippedKey = null;
     if (this.open === null || i === 0) {
-      if (this.open !== null) throw malformed(where, 'a key begins before the one before it has ended');
+      if (this.open !== null) throw malformedFault(where, 'a key begins before the previous key has ended');
       if (line.i !== undefined && line.last !== true) this.open = { key, line, next: 1 };
     } else {
       const { line: first, next } = this.open;
       const isSame = this.open.key === key && first.t === line.t && first.x === line.x && i === next;
-      if (!isSame) throw malformed(where, 'it does not go on with the key of the line before it');
+      if (!isSame) throw malformedFault(where, 'it does not continue the key of the line before it');
       this.open = line.last === true ? null : { ...this.open, next: next + 1 };
     }
-    if (line.t === 'stream') this.demandOrder(line, where);
+    if (line.t === 'stream') this.assertOrder(line, where);
     yield { line };
   }
 
-  /** Redis takes entries in their order alone, and no last id before the last of them. */
-  private demandOrder({ i = 0, v }: RecordLine, where: string): void {
+  /** Redis accepts entries only in ascending order, and no last id before the last entry. */
+  private assertOrder({ i = 0, v }: RecordLine, where: string): void {
     const { entries, lastId } = v as StreamValue;
     if (i === 0) this.lastEntry = null;
     for (const [id] of entries) {
-      if (!comesAfter(id, this.lastEntry)) throw malformed(where, 'the entries of the stream are not in their order');
+      if (!comesAfter(id, this.lastEntry))
+        throw malformedFault(where, 'the entries of the stream are not in ascending order');
       this.lastEntry = id;
     }
     if (lastId !== undefined && this.lastEntry !== null && comesAfter(this.lastEntry, lastId))
-      throw malformed(where, "the stream's last id comes before its last entry");
+      throw malformedFault(where, "the stream's last id comes before its last entry");
   }
 
-  /** A record that continues in a part that is not in the file is taken back. */
+  /** A record that continues in a part that is not in the file is voided. */
   *end(where: string, strict: boolean): Generator<Item> {
     if (this.open === null) return;
-    if (strict) throw cutShort(where, 'the last key has no last line');
+    if (strict) throw cutShortFault(where, 'the last key has no last line');
     const { line, next } = this.open;
     const v = emptyValue(line);
     yield { line: { k: line.k, t: line.t, i: next, last: true, void: true, v } };
@@ -174,28 +174,28 @@ function emptyValue({ t }: RecordLine): RecordLine['v'] {
   return t === 'stream' ? { entries: [] } : t === 'string' || t === 'json' ? '' : [];
 }
 
-/** Whether a text has UTF-8: half of a surrogate pair has none, and would be replaced when it is written. */
-export const isWhole = (value: string): boolean => !/\p{Surrogate}/u.test(value);
+/** Whether a text can be written as UTF-8: half of a surrogate pair would be replaced. */
+export const isWellFormed = (value: string): boolean => !/\p{Surrogate}/u.test(value);
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const isText = (value: unknown): boolean =>
   typeof value === 'string'
-    ? isWhole(value)
+    ? isWellFormed(value)
     : isObject(value) && typeof value['b'] === 'string' && BASE64.test(value['b']);
 const isCount = (value: unknown): boolean =>
   typeof value === 'string' ? /^\d{1,20}$/.test(value) : Number.isSafeInteger(value) && (value as number) >= 0;
 const isTime = (value: unknown): boolean => isCount(value) && BigInt(value as string) <= BigInt(MAX_KEY_EXPIRY);
 const LARGEST_ID_PART = 2n ** 64n - 1n;
 const ID = /^(?:0|[1-9]\d{0,19})-(?:0|[1-9]\d{0,19})$/;
-/** Whether it is an id of a stream as Redis prints it. */
+/** Whether the value is a stream id in the form of Redis. */
 export const isStreamId = (value: unknown): value is string =>
   typeof value === 'string' && ID.test(value) && value.split('-').every((part) => BigInt(part) <= LARGEST_ID_PART);
-/** Of an entry: Redis takes neither 0-0 nor one without fields. */
+/** Whether Redis accepts the entry: it accepts neither the id 0-0 nor an entry without fields. */
 export const isEntry = (id: unknown, fields: unknown): boolean =>
   isStreamId(id) && id !== '0-0' && Array.isArray(fields) && fields.length > 0 && fields.length % 2 === 0;
 
-/** Whether the id comes after the one before it, as an entry must; `before` is null for the first. */
+/** Whether `id` comes after `before`, as required of entries; `before` is null for the first entry. */
 export function comesAfter(id: string, before: string | null): boolean {
   if (before === null) return true;
   const [[ms = 0n, number = 0n], [msBefore = 0n, numberBefore = 0n]] = [idParts(id), idParts(before)];
@@ -206,14 +206,14 @@ function idParts(id: string): bigint[] {
   return id.split('-').map(BigInt);
 }
 const SCORE = /^-?(?:inf|(\d+(?:\.\d+)?)(?:e[-+]?\d+)?)$/;
-/** Whether it is a score as Redis prints it; digits that are beyond the range of a double Redis does not take. */
+/** Whether the value is a score in the form of Redis, which accepts no digits beyond the range of an IEEE double. */
 export const isScore = (value: unknown): value is string => {
   const match = typeof value === 'string' ? SCORE.exec(value) : null;
   if (match?.[1] === undefined) return match !== null;
   const score = Number(value);
   return Number.isFinite(score) && (score !== 0 || /^[0.]+$/.test(match[1]));
 };
-/** Whether it is the text of a JSON document, which servers check as well. */
+/** Whether the text is a JSON document; servers check the same. */
 export function isDocument(value: string): boolean {
   try {
     JSON.parse(value);
@@ -222,7 +222,8 @@ export function isDocument(value: string): boolean {
     return false;
   }
 }
-const all = (value: unknown, test: (each: unknown) => boolean): boolean => Array.isArray(value) && value.every(test);
+const isListOf = (value: unknown, test: (each: unknown) => boolean): boolean =>
+  Array.isArray(value) && value.every(test);
 const isPair = (value: unknown, test: (second: unknown) => boolean): boolean =>
   Array.isArray(value) && value.length === 2 && isText(value[0]) && test(value[1]);
 
@@ -230,32 +231,34 @@ const FIELDS = new Set(['k', 't', 'x', 'v', 'fx', 'i', 'last', 'void']);
 
 /** Throws FileFault unless the line is one that docs/format.md allows. */
 function checkLine(value: Record<string, unknown>, where: string): RecordLine {
-  const wrong = (what: string): FileFault =>
-    malformed(where, what, 'Lines of a snapshot: docs/format.md. Export it again.');
+  const toFault = (what: string): FileFault =>
+    malformedFault(where, what, 'Lines of a snapshot: docs/format.md. Export it again.');
   const { fx, i, k, last, t, v, x } = value;
-  if (!isText(k)) throw wrong('it has no key');
-  if (typeof t !== 'string' || !isRecordType(t)) throw wrong(`it is of type ${shown(t)}, which no line can have`);
+  if (!isText(k)) throw toFault('it has no key');
+  if (typeof t !== 'string' || !isRecordType(t)) throw toFault(`it is of type ${toPrintable(t)}, which does not exist`);
   const other = Object.keys(value).find((name) => !FIELDS.has(name));
-  if (other !== undefined) throw wrong(`it has a field ${shown(other)} that no line has`);
-  if (x !== undefined && !isTime(x)) throw wrong('its expiry is no time');
-  if (i !== undefined && !(Number.isSafeInteger(i) && (i as number) >= 0)) throw wrong('its number is no whole number');
-  if (last !== undefined && (last !== true || i === undefined)) throw wrong('it says that it is the last line of none');
+  if (other !== undefined) throw toFault(`it has the unknown field ${toPrintable(other)}`);
+  if (x !== undefined && !isTime(x)) throw toFault('its expiry is not a time');
+  if (i !== undefined && !(Number.isSafeInteger(i) && (i as number) >= 0))
+    throw toFault('its number is not a whole number');
+  if (last !== undefined && (last !== true || i === undefined))
+    throw toFault('it is marked as the last line of a record without line numbers');
   if (value['void'] !== undefined && (value['void'] !== true || last !== true))
-    throw wrong('it takes back what does not end');
-  if (value['void'] !== true && !isValue(t, v)) throw wrong(`its value is none of a ${t}`);
-  if (fx !== undefined && !(t === 'hash' && all(fx, (each) => isPair(each, isTime))))
-    throw wrong('the expiry of its fields is none');
-  if (fx !== undefined && value['void'] !== true && !isOfFields(fx as [unknown][], v as [unknown][]))
-    throw wrong('a field expires that is not in it');
+    throw toFault('it voids a record on a line that is not its last');
+  if (value['void'] !== true && !isValue(t, v)) throw toFault(`its value is not valid for a ${t}`);
+  if (fx !== undefined && !(t === 'hash' && isListOf(fx, (each) => isPair(each, isTime))))
+    throw toFault('the expiry of its fields is malformed');
+  if (fx !== undefined && value['void'] !== true && !areAllFields(fx as [unknown][], v as [unknown][]))
+    throw toFault('it has an expiry for a field that it does not have');
   const line = value as unknown as RecordLine;
-  if (isEmpty(line)) throw wrong(`its value is empty, as no ${t} is`);
+  if (isEmpty(line)) throw toFault(`its value is empty, which a ${t} cannot be`);
   if (
     t === 'stream' &&
     line.void !== true &&
     (i === undefined || last === true) &&
     (v as StreamValue).lastId === undefined
   ) {
-    throw wrong('the stream ends without its last id');
+    throw toFault('the stream ends without its last id');
   }
   return line;
 }
@@ -268,11 +271,11 @@ function isValue(type: RecordLine['t'], v: unknown): boolean {
       return isText(v) && typeof v === 'string' && isDocument(v);
     case 'list':
     case 'set':
-      return all(v, isText);
+      return isListOf(v, isText);
     case 'hash':
-      return all(v, (each) => isPair(each, isText));
+      return isListOf(v, (each) => isPair(each, isText));
     case 'zset':
-      return all(v, (each) => isPair(each, isScore));
+      return isListOf(v, (each) => isPair(each, isScore));
     case 'stream':
       return isObject(v) && isStream(v);
   }
@@ -280,15 +283,15 @@ function isValue(type: RecordLine['t'], v: unknown): boolean {
 
 function isStream({ entries, entriesAdded, groups, lastId, maxDeletedId }: Record<string, unknown>): boolean {
   return (
-    all(
+    isListOf(
       entries,
-      (each) => Array.isArray(each) && each.length === 2 && isEntry(each[0], each[1]) && all(each[1], isText),
+      (each) => Array.isArray(each) && each.length === 2 && isEntry(each[0], each[1]) && isListOf(each[1], isText),
     ) &&
     (lastId === undefined || isStreamId(lastId)) &&
     (maxDeletedId === undefined || isStreamId(maxDeletedId)) &&
     (entriesAdded === undefined || isCount(entriesAdded)) &&
     (groups === undefined ||
-      (all(groups, (group) => isObject(group) && isGroup(group)) && isEachOnce(groups as StreamGroup[], 'name')))
+      (isListOf(groups, (group) => isObject(group) && isGroup(group)) && isUnique(groups as StreamGroup[], 'name')))
   );
 }
 
@@ -304,28 +307,28 @@ function isGroup({ consumers, entriesRead, lastId, name, pending }: Record<strin
     isText(name) &&
     isStreamId(lastId) &&
     (entriesRead === null || isTime(entriesRead)) &&
-    all(consumers, isText) &&
-    all(pending, isPending) &&
-    isEachOnce(pending as PendingEntry[], 0)
+    isListOf(consumers, isText) &&
+    isListOf(pending, isPending) &&
+    isUnique(pending as PendingEntry[], 0)
   );
 }
 
-function isOfFields(expiring: readonly [unknown][], pairs: readonly [unknown][]): boolean {
+function areAllFields(expiring: readonly [unknown][], pairs: readonly [unknown][]): boolean {
   const fields = new Set(pairs.map(([field]) => JSON.stringify(field)));
   return expiring.every(([field]) => fields.has(JSON.stringify(field)));
 }
 
-function isEachOnce<T>(list: readonly T[], name: keyof T): boolean {
+function isUnique<T>(list: readonly T[], name: keyof T): boolean {
   return new Set(list.map((each) => JSON.stringify(each[name]))).size === list.length;
 }
 
-/** Redis has no collection without members: such a key would be missing, and none would miss it. */
+/** Redis has no empty collections: a restore would write no key, and report nothing. */
 function isEmpty({ i, last, t, v, void: isTakenBack }: RecordLine): boolean {
   const isWholeRecord = i === undefined || (i === 0 && last === true && isTakenBack !== true);
   return isWholeRecord && t !== 'string' && t !== 'json' && t !== 'stream' && (v as unknown[]).length === 0;
 }
 
-/** A word of the file as it may be printed. */
-export function shown(value: unknown): string {
+/** A word of the file, shortened and quoted for messages. */
+export function toPrintable(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value.slice(0, 32)) : typeof value;
 }

@@ -4,19 +4,19 @@ import { hashSet } from '../../snapshot/hash-set.js';
 import { keyHash } from '../../snapshot/key-set.js';
 import type { RecordLine, RecordType } from '../../snapshot/record.js';
 import { toText, type Text } from '../../snapshot/text.js';
-import { severalDatabases } from '../rdb/index.js';
-import { malformed, type FileFault } from '../fault.js';
+import { severalDatabasesFault } from '../rdb/index.js';
+import { malformedFault, type FileFault } from '../fault.js';
 import { ByteReader, type Window } from './bytes.js';
 import type { Item, ReadingFacts, ReadOptions } from './items.js';
-import { item, pair, pieces, recordOf, scored, type Element } from './pages.js';
-import { isDocument, isScore, shown } from './records.js';
+import { toItem, toPair, splitString, buildRecord, toScored, type Element } from './pages.js';
+import { isDocument, isScore, toPrintable } from './records.js';
 
-/** Tools that dump over several connections mix the commands of a few keys: this many keys, and bytes, wait for more. */
+/** Tools that dump over several connections mix the commands of a few keys: this many keys and bytes are kept open. */
 const OPEN_KEYS = 10_000;
 const OPEN_BYTES = 32 * 1024 * 1024;
-const LARGEST_KEY = 128 * 1024 * 1024;
-const MOST_ARGUMENTS = 4_000_000;
-const LONGEST_ARGUMENT = 512 * 1024 * 1024;
+const MAX_KEY_BYTES = 128 * 1024 * 1024;
+const MAX_ARGUMENTS = 4_000_000;
+const MAX_ARGUMENT_BYTES = 512 * 1024 * 1024;
 
 export function isResp(head: Buffer): boolean {
   return /^\*[1-9]\d{0,7}\r\n\$/.test(head.toString('latin1'));
@@ -28,14 +28,14 @@ interface OpenKey {
   elements: Element[];
   bytes: number;
   expiry: ExpiryTime | null;
-  /** Fields of a hash that expire. */
+  /** Names of expiring fields of a hash. */
   readonly expiring: Set<string>;
 }
 
 /**
- * The keys that a file of commands for `redis-cli --pipe` makes, in an empty database: what upstash-redis-dump and
- * redis-dump-go write, and this program's `resp` as far as it has no streams. Throws FileFault for another command, and
- * for one whose key was finished too long before.
+ * The keys that a file of commands for `redis-cli --pipe` creates in an empty database: the output of upstash-redis-dump
+ * and redis-dump-go, and this program's `resp` without streams. Throws FileFault for any other command, and for a command
+ * whose key was closed before.
  */
 export async function* respItems(
   chunks: AsyncGenerator<Buffer>,
@@ -44,53 +44,51 @@ export async function* respItems(
 ): AsyncGenerator<Item> {
   const reader = new ByteReader(chunks);
   const keys = new OpenKeys();
-  const bases = { current: 0, only: null as number | null };
-  let passed = 0;
-  while (!(await reader.atEnd())) {
+  const databases = { current: 0, only: null as number | null };
+  let skipped = 0;
+  while (!(await reader.isAtEnd())) {
     const at = `byte ${reader.offset}`;
-    const [name = '', ...args] = await reader.read((window) => commandOf(window, at));
+    const [name = '', ...args] = await reader.read((window) => readCommand(window, at));
     const command = name.toString('latin1').toUpperCase();
     if (command === 'SELECT') {
       const number = args[0]?.toString('latin1') ?? '';
-      if (!/^\d{1,5}$/.test(number)) throw malformed(at, 'SELECT names no database', HINT);
-      bases.current = Number(number);
+      if (!/^\d{1,5}$/.test(number)) throw malformedFault(at, 'SELECT names no database', HINT);
+      databases.current = Number(number);
       continue;
     }
-    if (options.database !== null && bases.current !== options.database) {
-      passed += 1;
+    if (options.database !== null && databases.current !== options.database) {
+      skipped += 1;
       continue;
     }
-    bases.only ??= bases.current;
-    if (bases.only !== bases.current) throw severalDatabases(bases.only, bases.current, at);
-    apply(keys, command, args, options.from, (what, hint) => malformed(at, what, hint ?? HINT));
-    yield* keys.overflow((what) => malformed(at, what, HINT));
+    databases.only ??= databases.current;
+    if (databases.only !== databases.current) throw severalDatabasesFault(databases.only, databases.current, at);
+    applyCommand(keys, command, args, options.from, (what, hint) => malformedFault(at, what, hint ?? HINT));
+    yield* keys.closeOldest((what) => malformedFault(at, what, HINT));
   }
-  yield* keys.rest();
-  if (passed > 0) facts.remarks.push(`commands for other databases were passed over: ${passed}`);
-  facts.remarks.push(
-    'nothing in the file says where it ends, so that commands that were left out at its end would not show',
-  );
+  yield* keys.closeAll();
+  if (skipped > 0) facts.remarks.push(`commands for other databases were skipped: ${skipped}`);
+  facts.remarks.push('nothing in the file says where it ends, so commands missing at its end cannot be detected');
 }
 
-const HINT = 'Commands that are read, and which tools write them: docs/format.md, "Files that are read".';
+const HINT = 'Supported commands, and the tools that write them: docs/format.md, "Files that are read".';
 
-function commandOf(window: Window, at: string): Buffer[] {
-  const count = lengthOf(window, '*', MOST_ARGUMENTS, at);
+function readCommand(window: Window, at: string): Buffer[] {
+  const count = readLength(window, '*', MAX_ARGUMENTS, at);
   return Array.from({ length: count }, () => {
-    const bytes = Buffer.from(window.bytes(lengthOf(window, '$', LONGEST_ARGUMENT, at)));
-    if (window.bytes(2).toString('latin1') !== '\r\n') throw malformed(at, 'it is no command as RESP has it');
+    const bytes = Buffer.from(window.bytes(readLength(window, '$', MAX_ARGUMENT_BYTES, at)));
+    if (window.bytes(2).toString('latin1') !== '\r\n') throw malformedFault(at, 'it is not a RESP command');
     return bytes;
   });
 }
 
-function lengthOf(window: Window, mark: string, most: number, at: string): number {
-  const text = window.crlf(16).toString('latin1');
+function readLength(window: Window, mark: string, most: number, at: string): number {
+  const text = window.untilCrlf(16).toString('latin1');
   const length = /^\d+$/.test(text.slice(1)) && text.startsWith(mark) ? Number(text.slice(1)) : Number.NaN;
   if (length <= most) return length;
-  throw malformed(at, 'it is no command as RESP has it', HINT);
+  throw malformedFault(at, 'it is not a RESP command', HINT);
 }
 
-type Wrong = (what: string, hint?: string) => FileFault;
+type ToFault = (what: string, hint?: string) => FileFault;
 
 const ADDING: Readonly<Record<string, { readonly type: RecordType; readonly group: 1 | 2 }>> = {
   HSET: { type: 'hash', group: 2 },
@@ -100,7 +98,7 @@ const ADDING: Readonly<Record<string, { readonly type: RecordType; readonly grou
   ZADD: { type: 'zset', group: 2 },
 };
 
-/** Command, milliseconds of its unit, whether it counts from now. */
+/** By command: its unit in milliseconds, and whether the time is relative. */
 const EXPIRING: Readonly<Record<string, readonly [ms: number, relative: boolean]>> = {
   EXPIREAT: [1000, false],
   PEXPIREAT: [1, false],
@@ -115,73 +113,78 @@ const SET_OPTIONS: Readonly<Record<string, string>> = {
   PX: 'PEXPIRE',
 };
 
-function apply(keys: OpenKeys, command: string, args: readonly Buffer[], from: number, wrong: Wrong): void {
+function applyCommand(keys: OpenKeys, command: string, args: readonly Buffer[], from: number, toFault: ToFault): void {
   const [key = Buffer.alloc(0), ...rest] = args;
   const adding = ADDING[command];
-  if (adding !== undefined) keys.add(...added(keys.of(key, adding.type, wrong), adding.group, rest, wrong));
-  else if (command in EXPIRING) keys.known(key, wrong).expiry = timeOf(command, only(rest, wrong), from, wrong);
-  else if (command === 'SET') set(keys, key, rest, from, wrong);
-  else if (command === 'MSET') setMany(keys, args, from, wrong);
-  else if (command === 'APPEND') keys.add(keys.of(key, 'string', wrong), [...pieces(only(rest, wrong))]);
-  else if (command === 'JSON.SET') setDocument(keys, key, rest, wrong);
-  else if (command === 'DEL' || command === 'UNLINK') for (const each of args) keys.drop(each, wrong);
-  else if (command === 'PERSIST' && rest.length === 0) keys.known(key, wrong).expiry = null;
-  else if (command === 'HPEXPIREAT') expireFields(keys.known(key, wrong), rest, wrong);
-  else throw wrong(`the command ${shown(command)} is not read`);
+  if (adding !== undefined)
+    keys.add(...toElements(keys.findOrCreate(key, adding.type, toFault), adding.group, rest, toFault));
+  else if (command in EXPIRING)
+    keys.findKnown(key, toFault).expiry = parseTime(command, assertSingle(rest, toFault), from, toFault);
+  else if (command === 'SET') setString(keys, key, rest, from, toFault);
+  else if (command === 'MSET') setMany(keys, args, from, toFault);
+  else if (command === 'APPEND')
+    keys.add(keys.findOrCreate(key, 'string', toFault), [...splitString(assertSingle(rest, toFault))]);
+  else if (command === 'JSON.SET') setDocument(keys, key, rest, toFault);
+  else if (command === 'DEL' || command === 'UNLINK') for (const each of args) keys.remove(each, toFault);
+  else if (command === 'PERSIST' && rest.length === 0) keys.findKnown(key, toFault).expiry = null;
+  else if (command === 'HPEXPIREAT') expireFields(keys.findKnown(key, toFault), rest, toFault);
+  else throw toFault(`the command ${toPrintable(command)} is not supported`);
 }
 
-/** An option changes what a command does: it is not passed over. */
-function only([argument, ...more]: readonly Buffer[], wrong: Wrong): Buffer {
+/** An option changes the effect of a command, so it is not ignored. */
+function assertSingle([argument, ...more]: readonly Buffer[], toFault: ToFault): Buffer {
   if (argument !== undefined && more.length === 0) return argument;
-  throw wrong('a command lacks an argument, or has an option that is not read');
+  throw toFault('a command lacks an argument, or has an option that is not supported');
 }
 
-function setMany(keys: OpenKeys, args: readonly Buffer[], from: number, wrong: Wrong): void {
-  if (args.length % 2 !== 0) throw wrong('MSET lacks a value');
-  for (let at = 0; at < args.length; at += 2) set(keys, args[at] as Buffer, args.slice(at + 1, at + 2), from, wrong);
+function setMany(keys: OpenKeys, args: readonly Buffer[], from: number, toFault: ToFault): void {
+  if (args.length % 2 !== 0) throw toFault('MSET lacks a value');
+  for (let at = 0; at < args.length; at += 2)
+    setString(keys, args[at] as Buffer, args.slice(at + 1, at + 2), from, toFault);
 }
 
-function setDocument(keys: OpenKeys, key: Buffer, [path, text, ...more]: readonly Buffer[], wrong: Wrong): void {
+function setDocument(keys: OpenKeys, key: Buffer, [path, text, ...more]: readonly Buffer[], toFault: ToFault): void {
   if (path?.toString('latin1') !== '$' || text === undefined || more.length > 0) {
-    throw wrong('JSON.SET sets a part of a document, or has an option that is not read');
+    throw toFault('JSON.SET sets a part of a document, or has an option that is not supported');
   }
-  if (!isUtf8(text) || !isDocument(text.toString('utf8'))) throw wrong('JSON.SET sets what is no document');
-  keys.drop(key, wrong);
-  keys.add(keys.of(key, 'json', wrong), [item(text)]);
+  if (!isUtf8(text) || !isDocument(text.toString('utf8')))
+    throw toFault('JSON.SET sets a value that is not a document');
+  keys.remove(key, toFault);
+  keys.add(keys.findOrCreate(key, 'json', toFault), [toItem(text)]);
 }
 
-function set(
+function setString(
   keys: OpenKeys,
   key: Buffer,
   [value, option, time, ...more]: readonly Buffer[],
   from: number,
-  wrong: Wrong,
+  toFault: ToFault,
 ): void {
   const kind = option?.toString('latin1').toUpperCase();
   const expiring = kind === undefined ? undefined : SET_OPTIONS[kind];
   if (value === undefined || more.length > 0 || (kind !== undefined && expiring === undefined))
-    throw wrong('SET has an option that is not read');
-  keys.drop(key, wrong);
-  const open = keys.of(key, 'string', wrong);
-  keys.add(open, [...pieces(value)]);
-  if (expiring !== undefined) open.expiry = timeOf(expiring, time, from, wrong);
+    throw toFault('SET has an option that is not supported');
+  keys.remove(key, toFault);
+  const open = keys.findOrCreate(key, 'string', toFault);
+  keys.add(open, [...splitString(value)]);
+  if (expiring !== undefined) open.expiry = parseTime(expiring, time, from, toFault);
 }
 
-function added(open: OpenKey, group: 1 | 2, rest: readonly Buffer[], wrong: Wrong): [OpenKey, Element[]] {
-  if (rest.length === 0 || rest.length % group !== 0) throw wrong('a command lacks an argument');
+function toElements(open: OpenKey, group: 1 | 2, rest: readonly Buffer[], toFault: ToFault): [OpenKey, Element[]] {
+  if (rest.length === 0 || rest.length % group !== 0) throw toFault('a command lacks an argument');
   const elements: Element[] = [];
   for (let at = 0; at < rest.length; at += group) {
     const [first, second] = [rest[at] as Buffer, rest[at + 1] ?? Buffer.alloc(0)];
-    if (group === 1) elements.push(item(first));
-    else elements.push(open.type === 'zset' ? scored(second, scoreOf(first, wrong)) : pair(first, second));
+    if (group === 1) elements.push(toItem(first));
+    else elements.push(open.type === 'zset' ? toScored(second, parseScore(first, toFault)) : toPair(first, second));
   }
   if (open.expiring.size > 0) persistFields(open, elements);
   return [open, elements];
 }
 
-/** A field that is set again expires no more. */
-function persistFields(open: OpenKey, set: readonly Element[]): void {
-  const again = new Set(set.map(fieldName).filter((name) => open.expiring.delete(name)));
+/** A field that is set again no longer expires. */
+function persistFields(open: OpenKey, elements: readonly Element[]): void {
+  const again = new Set(elements.map(fieldName).filter((name) => open.expiring.delete(name)));
   if (again.size === 0) return;
   open.elements = open.elements.map((element) =>
     again.has(fieldName(element)) ? { value: element.value, bytes: element.bytes } : element,
@@ -192,27 +195,27 @@ function fieldName({ value }: Element): string {
   return JSON.stringify((value as readonly unknown[])[0]);
 }
 
-function scoreOf(bytes: Buffer, wrong: Wrong): string {
+function parseScore(bytes: Buffer, toFault: ToFault): string {
   const score = bytes.toString('latin1').toLowerCase().replace(/^\+/, '');
-  if (!isScore(score)) throw wrong('a score is no number, or ZADD has an option that is not read');
+  if (!isScore(score)) throw toFault('a score is not a number, or ZADD has an option that is not supported');
   return score;
 }
 
-function timeOf(command: string, bytes: Buffer | undefined, from: number, wrong: Wrong): ExpiryTime {
+function parseTime(command: string, bytes: Buffer | undefined, from: number, toFault: ToFault): ExpiryTime {
   const text = bytes?.toString('latin1') ?? '';
   const [unit, relative] = EXPIRING[command] ?? [1, false];
-  if (!/^\d{1,19}$/.test(text)) throw wrong('an expiry is no time');
+  if (!/^\d{1,19}$/.test(text)) throw toFault('an expiry is not a time');
   const ms = BigInt(text) * BigInt(unit) + (relative ? BigInt(from) : 0n);
-  if (ms > BigInt(MAX_KEY_EXPIRY)) throw wrong('an expiry is no time');
+  if (ms > BigInt(MAX_KEY_EXPIRY)) throw toFault('an expiry is not a time');
   return ms <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(ms) : String(ms);
 }
 
 /** `time FIELDS count field ...` */
-function expireFields(open: OpenKey, [time, word, count, ...fields]: readonly Buffer[], wrong: Wrong): void {
+function expireFields(open: OpenKey, [time, word, count, ...fields]: readonly Buffer[], toFault: ToFault): void {
   const isWhole =
     word?.toString('latin1').toUpperCase() === 'FIELDS' && Number(count?.toString('latin1')) === fields.length;
-  if (!isWhole || open.type !== 'hash') throw wrong('HPEXPIREAT is not as it is read');
-  const expiry = timeOf('PEXPIREAT', time, 0, wrong);
+  if (!isWhole || open.type !== 'hash') throw toFault('HPEXPIREAT has a form that is not supported');
+  const expiry = parseTime('PEXPIREAT', time, 0, toFault);
   const named = new Set(fields.map((field) => JSON.stringify(toText(field))));
   open.elements = open.elements.map((element) => {
     if (!named.has(fieldName(element))) return element;
@@ -226,29 +229,29 @@ function newKey(key: Buffer, type: RecordType): OpenKey {
 }
 
 /**
- * The keys that commands may still come for, in the order in which they were touched. A command for one that was let go
- * is refused: what it makes of the key could not be told any more.
+ * The keys that may still get commands, least recently used first. A command for a closed key is refused: the lines of
+ * that key are already written.
  */
 class OpenKeys {
   private readonly open = new Map<string, OpenKey>();
   private readonly closed = hashSet();
   private bytes = 0;
 
-  /** The key, begun if need be. */
-  of(key: Buffer, type: RecordType, wrong: Wrong): OpenKey {
+  /** The open key; created when it is new. */
+  findOrCreate(key: Buffer, type: RecordType, toFault: ToFault): OpenKey {
     const name = key.toString('latin1');
-    const found = this.find(name, key, wrong) ?? newKey(key, type);
-    if (found.type !== type) throw wrong(`a ${found.type} gets a command for a ${type}`);
+    const found = this.find(name, key, toFault) ?? newKey(key, type);
+    if (found.type !== type) throw toFault(`a ${found.type} gets a command for a ${type}`);
     this.open.delete(name);
     this.open.set(name, found);
     return found;
   }
 
-  /** A key that a command before made. */
-  known(key: Buffer, wrong: Wrong): OpenKey {
-    const found = this.find(key.toString('latin1'), key, wrong);
+  /** A key that an earlier command created. */
+  findKnown(key: Buffer, toFault: ToFault): OpenKey {
+    const found = this.find(key.toString('latin1'), key, toFault);
     if (found !== undefined) return found;
-    throw wrong('a command is for a key that no command before it makes');
+    throw toFault('a command is for a key that no earlier command creates');
   }
 
   add(open: OpenKey, elements: readonly Element[]): void {
@@ -259,22 +262,22 @@ class OpenKeys {
     }
   }
 
-  drop(key: Buffer, wrong: Wrong): void {
+  remove(key: Buffer, toFault: ToFault): void {
     const name = key.toString('latin1');
-    const found = this.find(name, key, wrong);
+    const found = this.find(name, key, toFault);
     if (found === undefined) return;
     this.bytes -= found.bytes - key.length;
     this.open.delete(name);
   }
 
-  /** Lets go of those that were touched longest ago, as long as there are too many. */
-  *overflow(wrong: Wrong): Generator<Item> {
+  /** Closes the least recently used keys while there are too many. */
+  *closeOldest(toFault: ToFault): Generator<Item> {
     for (const [name, oldest] of this.open) {
       if (this.open.size <= OPEN_KEYS && this.bytes <= OPEN_BYTES) return;
       if (this.open.size === 1) {
-        if (oldest.bytes <= LARGEST_KEY) return;
-        throw wrong(
-          `a key is larger than ${LARGEST_KEY / 1024 / 1024} MiB, more than is read from commands`,
+        if (oldest.bytes <= MAX_KEY_BYTES) return;
+        throw toFault(
+          `a key is larger than ${MAX_KEY_BYTES / 1024 / 1024} MiB, more than is read from commands`,
           'Take an RDB file of the database instead.',
         );
       }
@@ -282,7 +285,7 @@ class OpenKeys {
     }
   }
 
-  *rest(): Generator<Item> {
+  *closeAll(): Generator<Item> {
     for (const [name, open] of this.open) yield* this.close(name, open);
   }
 
@@ -290,14 +293,14 @@ class OpenKeys {
     this.open.delete(name);
     this.closed.add(open.key);
     this.bytes -= open.bytes - open.key.length;
-    for (const line of linesOf(open)) yield { line };
+    for (const line of toLines(open)) yield { line };
   }
 
-  private find(name: string, key: Buffer, wrong: Wrong): OpenKey | undefined {
+  private find(name: string, key: Buffer, toFault: ToFault): OpenKey | undefined {
     const found = this.open.get(name);
     if (found === undefined && this.closed.hasHash(keyHash(key))) {
-      throw wrong(
-        'it is for a key whose other commands stand far before it',
+      throw toFault(
+        'it is for a key whose other commands are far before it',
         'Write the dump over one connection: redis-dump-go and upstash-redis-dump do with `-n 1`.',
       );
     }
@@ -305,8 +308,8 @@ class OpenKeys {
   }
 }
 
-function linesOf({ elements, expiry, key, type }: OpenKey): Iterable<RecordLine> {
-  if (type !== 'json') return recordOf({ key, type, expiry }, elements);
+function toLines({ elements, expiry, key, type }: OpenKey): Iterable<RecordLine> {
+  if (type !== 'json') return buildRecord({ key, type, expiry }, elements);
   const v = elements[0]?.value as Text;
   return [{ k: toText(key), t: 'json', ...(expiry === null ? {} : { x: expiry }), v }];
 }

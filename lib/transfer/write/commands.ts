@@ -10,27 +10,26 @@ import { endsRecord, type RecordLine, type StreamValue } from '../../snapshot/re
 import type { SourceRecord } from '../../snapshot/source-records.js';
 import type { Text } from '../../snapshot/text.js';
 
-/** What a target takes. `counters`: of streams and their groups, which Upstash does not. */
+/** Abilities of a target. `counters`: accepts the counters of streams and their groups; Upstash does not. */
 interface CommandOptions {
   readonly counters: boolean;
 }
 
 /**
- * The commands that make a key as its record has it, over whatever is there. `united`: members are added to a set that
- * stays.
+ * The commands that write a key's record over any existing value. `isUnion`: members are added to an existing set.
  */
 export async function* recordCommands(
   { first, rest }: SourceRecord,
   { counters }: CommandOptions,
-  united = false,
+  isUnion = false,
 ): AsyncGenerator<RedisCommand> {
   const key = toArgument(first.k);
   if (first.t === 'string') {
     yield* stringCommands(key, first, rest);
   } else {
-    if (!united) yield ['UNLINK', key];
+    if (!isUnion) yield ['UNLINK', key];
     let lastEntry: string | null = null;
-    for await (const line of linesOf(first, rest)) {
+    for await (const line of allLines(first, rest)) {
       for (const { command } of valueCommands(key, line)) yield command;
       if (line.t !== 'stream') continue;
       const value = line.v as StreamValue;
@@ -39,10 +38,10 @@ export async function* recordCommands(
     }
   }
   const isSet = first.t === 'string' && rest === null && (first.x === undefined || fitsSet(first.x));
-  if (first.x !== undefined && !isSet && !united) yield ['PEXPIREAT', key, timeArgument(first.x)];
+  if (first.x !== undefined && !isSet && !isUnion) yield ['PEXPIREAT', key, timeArgument(first.x)];
 }
 
-async function* linesOf(first: RecordLine, rest: AsyncIterable<RecordLine> | null): AsyncGenerator<RecordLine> {
+async function* allLines(first: RecordLine, rest: AsyncIterable<RecordLine> | null): AsyncGenerator<RecordLine> {
   yield first;
   if (rest !== null) yield* rest;
 }
@@ -73,11 +72,11 @@ function* streamCommands(
   }
 }
 
-/** A command as `redis-cli --pipe` takes it. */
-export function respCommand(command: RedisCommand): Buffer {
+/** A command in the form of `redis-cli --pipe`. */
+export function encodeResp(command: RedisCommand): Buffer {
   const pieces: Buffer[] = [Buffer.from(`*${command.length}\r\n`)];
   for (const argument of command) {
-    const bytes = bytesOf(argument);
+    const bytes = argumentBytes(argument);
     pieces.push(Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF);
   }
   return Buffer.concat(pieces);
@@ -85,7 +84,7 @@ export function respCommand(command: RedisCommand): Buffer {
 
 const CRLF = Buffer.from('\r\n');
 
-function bytesOf(argument: RedisArgument): Buffer {
+function argumentBytes(argument: RedisArgument): Buffer {
   if (typeof argument !== 'object') return Buffer.from(String(argument));
   return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
 }
@@ -93,14 +92,14 @@ function bytesOf(argument: RedisArgument): Buffer {
 const BODY_BYTES = 512 * 1024;
 const BODY_COMMANDS = 500;
 
-/** Gathers commands to bodies for POST /pipeline, a line of JSON each. */
+/** Collects commands into bodies for POST /pipeline, one line of JSON each. */
 export class BodyBuilder {
   private open: string[] = [];
   private bytes = 0;
 
-  /** The line that is full now, with its end, if one is. */
+  /** Returns the previous line, with its line end, when the command does not fit into it. */
   add(command: RedisCommand): string | null {
-    const text = JSON.stringify(textCommand(command));
+    const text = JSON.stringify(toJsonCommand(command));
     const full = this.open.length > 0 && (this.bytes + text.length > BODY_BYTES || this.open.length >= BODY_COMMANDS);
     const line = full ? this.end() : null;
     this.open.push(text);
@@ -116,16 +115,16 @@ export class BodyBuilder {
   }
 }
 
-/** JSON carries text alone: a command with other bytes goes as a script that takes them as hex. */
-function textCommand(command: RedisCommand): (string | number)[] {
+/** JSON can carry only text: a command with other bytes is sent as a script with hex arguments. */
+function toJsonCommand(command: RedisCommand): (string | number)[] {
   const isBinary = (argument: RedisArgument): argument is Uint8Array =>
     typeof argument === 'object' && !isUtf8(argument);
   const plain = (argument: RedisArgument): string | number =>
-    typeof argument === 'object' ? bytesOf(argument).toString('utf8') : argument;
+    typeof argument === 'object' ? argumentBytes(argument).toString('utf8') : argument;
   if (!command.some(isBinary)) return command.map(plain);
   const kinds = command.map((argument) => (isBinary(argument) ? 'x' : 't')).join('');
   const args = command.map((argument) =>
-    isBinary(argument) ? bytesOf(argument).toString('hex') : String(plain(argument)),
+    isBinary(argument) ? argumentBytes(argument).toString('hex') : String(plain(argument)),
   );
   return ['EVAL', RUN_ASSEMBLED, 0, kinds, ...args];
 }

@@ -10,72 +10,72 @@ import type { Encryptor } from '../../ports/encryptor.js';
 
 export interface Written {
   readonly bytes: number;
-  /** Of the file as it lies there, in hex. */
+  /** Of the file on disk, in hex. */
   readonly sha256: string;
 }
 
 interface OutOptions {
-  /** Whether a file that is there is replaced. */
+  /** Whether an existing file is replaced. */
   readonly force: boolean;
   readonly encryptor: Encryptor;
   readonly signal: AbortSignal;
 }
 
 /**
- * Writes a file under a temporary name beside its own and renames it when it is whole and on the disk. A name that ends
- * in `.gz`, `.age` or `.gz.age` has it compressed and encrypted. Throws `usage` when the name is taken, `config` when there
- * are no recipients, and `store-full` or `store-denied` when it cannot be written; then nothing is left.
+ * Writes a file under a temporary name in the same folder and renames it when it is complete and on disk. With a name that
+ * ends in `.gz`, `.age` or `.gz.age` it is compressed and encrypted. Throws `usage` when the name is taken, `config` when
+ * there are no recipients, and `store-full` or `store-denied` when it cannot be written; then no file is left.
  */
 export async function writeOutFile(
   path: string,
   content: AsyncIterable<Uint8Array>,
   options: OutOptions,
 ): Promise<Written> {
-  const there = await stat(path).catch(() => null);
-  // A device or a pipe would be gone, with a file in its place.
-  if (there !== null && !there.isFile()) throw noFile(path);
-  if (!options.force && (await isThere(path))) throw taken(path);
+  const existing = await stat(path).catch(() => null);
+  // A file would replace a device or a pipe.
+  if (existing !== null && !existing.isFile()) throw notRegularFileError(path);
+  if (!options.force && (await exists(path))) throw nameTakenError(path);
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
   try {
     const handle = await open(temporary, 'wx', 0o600);
     try {
-      const written = await fill(handle, wrapped(path, content, options.encryptor), options.signal);
+      const written = await writeContent(handle, wrapContent(path, content, options.encryptor), options.signal);
       await handle.sync();
-      await place(temporary, path, options.force);
+      await moveIntoPlace(temporary, path, options.force);
       return written;
     } finally {
       await handle.close();
     }
   } catch (error) {
-    throw fileError(path, error);
+    throw toFileError(path, error);
   } finally {
     await rm(temporary, { force: true });
   }
 }
 
 /**
- * The same content on a stream that is there already, such as the standard output, as it is. Throws `store-full` when there
- * is no room behind it, and `store-denied` when it cannot be written, or its reader ended before the content did.
+ * Writes the content unchanged to an open stream, such as the standard output. Throws `store-full` when the disk behind it
+ * is full, and `store-denied` when it cannot be written, or its reader ended before the content did.
  */
 export async function writeOutStream(
   to: NodeJS.WritableStream,
   content: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<Written> {
-  const sum = counter();
+  const sum = openCounter();
   await pipeline(Readable.from(sum.of(content)), to, { signal, end: false }).catch((error: unknown) => {
-    throw signal.aborted ? error : streamError(error);
+    throw signal.aborted ? error : toStreamError(error);
   });
   return sum.result();
 }
 
-const READER_GONE = ['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'];
+const READER_CLOSED = ['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'];
 
-function streamError(error: unknown): unknown {
+function toStreamError(error: unknown): unknown {
   const code = errnoOf(error);
-  if (READER_GONE.includes(code))
+  if (READER_CLOSED.includes(code))
     return new AppError('store-denied', 'The reader of the standard output ended before the export did', {
-      hint: 'What it took is not whole: export again, or write into a file.',
+      hint: 'The output is incomplete: export again, or write into a file.',
       cause: error,
     });
   if (error instanceof AppError || !/^E[A-Z]+$/.test(code)) return error;
@@ -83,24 +83,24 @@ function streamError(error: unknown): unknown {
     isDiskFull(code) ? 'store-full' : 'store-denied',
     `The standard output cannot be written (${code})`,
     {
-      hint: 'What it took is not whole: make room behind it and export again, or write into a file elsewhere.',
+      hint: 'The output is incomplete: free space on its disk and export again, or write into a file elsewhere.',
       cause: error,
     },
   );
 }
 
-async function* wrapped(
+async function* wrapContent(
   path: string,
   content: AsyncIterable<Uint8Array>,
   encryptor: Encryptor,
 ): AsyncGenerator<Uint8Array> {
-  const isSealed = path.endsWith('.age');
-  const inner = isSealed ? path.slice(0, -'.age'.length) : path;
-  const packed = inner.endsWith('.gz') ? compressed(content) : content;
-  yield* isSealed ? await encryptor.encryptStream(packed) : packed;
+  const isEncrypted = path.endsWith('.age');
+  const inner = isEncrypted ? path.slice(0, -'.age'.length) : path;
+  const packed = inner.endsWith('.gz') ? compress(content) : content;
+  yield* isEncrypted ? await encryptor.encryptStream(packed) : packed;
 }
 
-async function* compressed(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* compress(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const gzip = createGzip({ level: 6 });
   let fault: unknown = null;
   const feeding = pipeline(Readable.from(content), gzip).catch((error: unknown) => {
@@ -114,12 +114,12 @@ async function* compressed(content: AsyncIterable<Uint8Array>): AsyncGenerator<U
   await feeding;
 }
 
-async function fill(
+async function writeContent(
   handle: Awaited<ReturnType<typeof open>>,
   content: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<Written> {
-  const sum = counter();
+  const sum = openCounter();
   for await (const chunk of sum.of(content)) {
     if (signal.aborted) throw signal.reason;
     await handle.writeFile(chunk);
@@ -127,7 +127,7 @@ async function fill(
   return sum.result();
 }
 
-function counter() {
+function openCounter() {
   const hash = createHash('sha256');
   let bytes = 0;
   return {
@@ -142,39 +142,39 @@ function counter() {
   };
 }
 
-/** A link fails where the name was taken meanwhile, which a rename would not notice. */
-async function place(temporary: string, path: string, force: boolean): Promise<void> {
+/** A link fails when the name was taken meanwhile; a rename would replace that file. */
+async function moveIntoPlace(temporary: string, path: string, force: boolean): Promise<void> {
   if (force) return rename(temporary, path);
   try {
     await link(temporary, path);
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') throw taken(path);
-    // A file system without links.
-    if (await isThere(path)) throw taken(path);
+    if (errnoOf(error) === 'EEXIST') throw nameTakenError(path);
+    // The file system has no hard links.
+    if (await exists(path)) throw nameTakenError(path);
     await rename(temporary, path);
   }
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
     (error: unknown) => errnoOf(error) !== 'ENOENT',
   );
 }
 
-function taken(path: string): AppError {
-  return new AppError('usage', `There is a file ${JSON.stringify(path)} already. Nothing was written`, {
+function nameTakenError(path: string): AppError {
+  return new AppError('usage', `The file ${JSON.stringify(path)} already exists. Nothing was written`, {
     hint: 'Give another name, or --force to replace it.',
   });
 }
 
-function noFile(path: string): AppError {
-  return new AppError('usage', `${JSON.stringify(path)} is no regular file. Nothing was written`, {
+function notRegularFileError(path: string): AppError {
+  return new AppError('usage', `${JSON.stringify(path)} is not a regular file. Nothing was written`, {
     hint: 'Give the name of a file, or - for the standard output.',
   });
 }
 
-function fileError(path: string, error: unknown): unknown {
+function toFileError(path: string, error: unknown): unknown {
   const code = errnoOf(error);
   if (error instanceof AppError || !/^E[A-Z]+$/.test(code)) return error;
   return new AppError(
@@ -182,8 +182,8 @@ function fileError(path: string, error: unknown): unknown {
     `The file ${JSON.stringify(path)} cannot be written (${code}). Nothing was left`,
     {
       hint: isDiskFull(code)
-        ? 'Make room on that disk, or write to another one.'
-        : 'Check that the folder is there and may be written to.',
+        ? 'Free space on that disk, or write to another one.'
+        : 'Check that the folder exists and is writable.',
       cause: error,
     },
   );
