@@ -11,7 +11,7 @@ export interface Feed<T> {
 }
 
 export type FeedEvent<T> =
-  | { readonly type: 'asked' }
+  | { readonly type: 'loading' }
   | { readonly type: 'answered'; readonly data: T; readonly at: number }
   | { readonly type: 'failed'; readonly error: CallError };
 
@@ -19,7 +19,7 @@ export const NOTHING: Feed<never> = { data: null, at: null, error: null, loading
 
 export function reduceFeed<T>(feed: Feed<T>, event: FeedEvent<T>): Feed<T> {
   switch (event.type) {
-    case 'asked':
+    case 'loading':
       return { ...feed, loading: true };
     case 'answered':
       return { data: event.data, at: event.at, error: null, loading: false };

@@ -47,16 +47,16 @@ export function useFeed<T, E extends number | null>(
 
   useEffect(() => {
     if (everyMs === null) return undefined;
-    const look = (): void => {
+    const refreshIfVisible = (): void => {
       if (!document.hidden) refresh();
     };
-    const timer = setInterval(look, everyMs);
-    document.addEventListener('visibilitychange', look);
-    window.addEventListener('online', look);
+    const timer = setInterval(refreshIfVisible, everyMs);
+    document.addEventListener('visibilitychange', refreshIfVisible);
+    window.addEventListener('online', refreshIfVisible);
     return () => {
       clearInterval(timer);
-      document.removeEventListener('visibilitychange', look);
-      window.removeEventListener('online', look);
+      document.removeEventListener('visibilitychange', refreshIfVisible);
+      window.removeEventListener('online', refreshIfVisible);
     };
   }, [refresh, everyMs]);
 
@@ -70,7 +70,7 @@ async function pollWhileWanted<T>(state: Round<T>, dispatch: (event: FeedEvent<T
   const wanted = (): boolean => state.again && state.alive;
   while (wanted()) {
     state.again = false;
-    dispatch({ type: 'asked' });
+    dispatch({ type: 'loading' });
     const event = await state.load().then(
       (data): FeedEvent<T> => ({ type: 'answered', data, at: Date.now() }),
       (error: unknown): FeedEvent<T> => ({ type: 'failed', error: asCallError(error) }),

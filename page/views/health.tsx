@@ -37,7 +37,7 @@ export function HealthView() {
             <div class="balanced">
               <Services status={data} />
               <Checks status={data} />
-              <Watching status={data} />
+              <Monitoring status={data} />
               <Storage status={data} />
               <Cost status={data} />
               <Index status={data} />
@@ -127,7 +127,7 @@ function Services({ status: { services } }: { readonly status: Status }) {
 
 const HEARD = { heard: 'good', silent: 'bad', unknown: 'warn' } as const;
 
-function Watching({ status: { delivery, guard, watched } }: { readonly status: Status }) {
+function Monitoring({ status: { delivery, guard, watched } }: { readonly status: Status }) {
   return (
     <Panel title="Monitoring and alerts">
       <ul class="rows">

@@ -60,7 +60,7 @@ describe('faults of the stand-in', () => {
     await publish('b');
     await queue.qstash.idle();
     expect(bodies().sort()).toEqual(['a', 'a', 'b', 'b']);
-    expect(queue.qstash.deliveries.filter(({ double }) => double)).toHaveLength(2);
+    expect(queue.qstash.deliveries.filter(({ duplicate }) => duplicate)).toHaveLength(2);
   });
 
   it('turn the order round', async () => {

@@ -14,7 +14,7 @@ import { at, MINUTE, NOW, snapshotAt } from './fixtures.js';
 const SELECTED = { projects: ['p'], families: ['config'], matches: [], keys: [] };
 const ERROR = new CallError('store-unavailable', 'The store is down', 'Wait', 503);
 const event: fc.Arbitrary<FeedEvent<number>> = fc.oneof(
-  fc.constant<FeedEvent<number>>({ type: 'asked' }),
+  fc.constant<FeedEvent<number>>({ type: 'loading' }),
   fc.record({ type: fc.constant('answered' as const), data: fc.nat(), at: fc.nat() }),
   fc.constant<FeedEvent<number>>({ type: 'failed', error: ERROR }),
 );
@@ -25,10 +25,10 @@ describe('a feed', () => {
       fc.property(fc.array(event), (events) => {
         const feed = events.reduce<Feed<number>>(reduceFeed, NOTHING);
         const answers = events.filter((one) => one.type === 'answered');
-        const over = events.filter((one) => one.type !== 'asked').at(-1);
+        const over = events.filter((one) => one.type !== 'loading').at(-1);
         expect([feed.data, feed.at]).toEqual([answers.at(-1)?.data ?? null, answers.at(-1)?.at ?? null]);
         expect(feed.error).toBe(over?.type === 'failed' ? ERROR : null);
-        expect(feed.loading).toBe(events.at(-1)?.type === 'asked');
+        expect(feed.loading).toBe(events.at(-1)?.type === 'loading');
       }),
     );
   });
