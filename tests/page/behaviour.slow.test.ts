@@ -214,7 +214,7 @@ describe('what the page does', () => {
       await signIn(page, TOKEN);
       await page.route('**/api/backup', (route) => route.abort('connectionreset'));
       await page.getByRole('dialog').getByRole('button', { name: 'Back up now' }).click();
-      await page.getByText('looking for it among the runs').waitFor();
+      await page.getByText('Searching for the run').waitFor();
       expect(await page.getByText('It was not started').count()).toBe(0);
       answers.runs = [runView({ ...RUNNING, runId: 'found', kind: 'snapshot', title: 'backup', input: null })];
       while (!page.url().endsWith('#/runs/found')) await page.clock.runFor(1000);
@@ -228,7 +228,7 @@ describe('what the page does', () => {
       await signIn(page, TOKEN);
       await problem('**/api/backup');
       await page.getByRole('dialog').getByRole('button', { name: 'Back up now' }).click();
-      await page.getByText('looking for it among the runs').waitFor();
+      await page.getByText('Searching for the run').waitFor();
       const said = page.getByText('The server did not answer, and no new run was found');
       while ((await said.count()) === 0) await page.clock.runFor(1000);
       expect(await page.getByText('It was not started').count()).toBe(0);
