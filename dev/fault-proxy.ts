@@ -2,7 +2,7 @@ import { type IncomingMessage, request as httpRequest, type ServerResponse } fro
 import { setTimeout as delay } from 'node:timers/promises';
 import { bodyOf, serveHttp, type HttpServer } from './stand-in-server.js';
 
-/** A request as it came to the proxy, its body whole. */
+/** A request as the proxy received it, with its whole body. */
 export interface ProxiedRequest {
   /** Counts from 0 in the order of arrival. */
   readonly index: number;
@@ -27,10 +27,10 @@ export type FaultAction =
   | { readonly header: string; readonly value: string };
 
 export interface FaultProxyOptions {
-  /** Base URL of the service behind, `http:` only. */
+  /** Base URL of the service, `http:` only. */
   readonly target: string;
   readonly rule: (request: ProxiedRequest) => FaultAction | Promise<FaultAction>;
-  /** Default: any free one. */
+  /** Default: any free port. */
   readonly port?: number;
   /** Whether requests are kept for `requests`; default true. */
   readonly remember?: boolean;
@@ -42,8 +42,8 @@ export interface FaultProxy extends HttpServer {
 }
 
 /**
- * An HTTP proxy in front of one service that makes the network's faults happen on demand. Headers go through
- * unchanged, Host included, so that signatures over them (AWS SigV4) stay valid.
+ * An HTTP proxy in front of one service that injects network faults on demand. Headers are forwarded unchanged, Host included,
+ * so that signatures over them (AWS SigV4) stay valid.
  */
 export async function startFaultProxy({
   port = 0,
@@ -85,7 +85,7 @@ function forward(target: string, { method, path, body }: ProxiedRequest, rawHead
   const { hostname, port } = new URL(target);
   return new Promise((resolve, reject) => {
     const headers = endToEnd(rawHeaders);
-    // A body that came in chunks has no length yet; without a body none must be invented, for it may be signed.
+    // A chunked body has no length yet. Without a body no length is added: the headers may be signed.
     if (body.length > 0 && !hasHeader(headers, 'content-length')) headers.push('Content-Length', String(body.length));
     const onward = httpRequest({ hostname, port, method, path, headers, agent: false }, (reply) => {
       bodyOf(reply).then(
@@ -104,7 +104,7 @@ function withHeader(rawHeaders: string[], action: FaultAction): string[] {
   );
 }
 
-/** Without the headers that speak of one connection only (RFC 9110 section 7.6.1); names and values alternate. */
+/** Removes the headers of a single connection (RFC 9110 section 7.6.1); names and values alternate. */
 function endToEnd(rawHeaders: readonly string[]): string[] {
   const ofConnection = ['connection', 'keep-alive', 'transfer-encoding', 'expect'];
   return rawHeaders.filter((_, at) => !ofConnection.includes((rawHeaders[at - (at % 2)] ?? '').toLowerCase()));

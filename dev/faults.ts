@@ -1,4 +1,4 @@
-/** Which requests a fault meets: this many of the next ones, or those that the predicate picks. */
+/** The requests that a fault applies to: this many of the next ones, or those that the predicate selects. */
 export type Hits<R> = number | ((request: R) => boolean);
 
 export interface Rejection<R> {
@@ -9,17 +9,17 @@ export interface Rejection<R> {
   readonly hits: Hits<R>;
 }
 
-/** What can be told to go wrong with authorised requests of any stand-in. A predicate may count for itself. */
+/** Faults of authorised requests that every stand-in supports. A predicate may keep a count. */
 export interface Faults<R> {
-  /** Answer with this instead of doing anything. */
+  /** Answer with this and do nothing. */
   readonly reject: Rejection<R> | null;
-  /** Neither do nor answer anything until the client gives up. */
+  /** Do nothing, and do not answer until the client gives up. */
   readonly hang: Hits<R>;
-  /** Do it, then cut the connection instead of answering. */
+  /** Serve the request, then cut the connection instead of answering. */
   readonly loseReply: Hits<R>;
 }
 
-/** The faults in force; how many more requests they meet is counted here. */
+/** The active faults, and the number of requests that they still apply to. */
 export class FaultBox<R, F extends Faults<R>> {
   constructor(public faults: F) {}
 
@@ -27,26 +27,26 @@ export class FaultBox<R, F extends Faults<R>> {
     this.faults = { ...this.faults, ...changed };
   }
 
-  /** The fault that is to meet this request; a rejection goes before the others. */
+  /** The fault for this request, which uses up one of its hits; a rejection comes before the others. */
   take(request: R): Rejection<R> | 'hang' | 'lose-reply' | null {
     const { reject } = this.faults;
-    if (reject !== null && meets(reject.hits, request)) {
-      this.faults = { ...this.faults, reject: { ...reject, hits: oneLess(reject.hits) } };
+    if (reject !== null && appliesTo(reject.hits, request)) {
+      this.faults = { ...this.faults, reject: { ...reject, hits: decrement(reject.hits) } };
       return reject;
     }
     for (const name of ['hang', 'loseReply'] as const) {
-      if (!meets(this.faults[name], request)) continue;
-      this.faults = { ...this.faults, [name]: oneLess(this.faults[name]) };
+      if (!appliesTo(this.faults[name], request)) continue;
+      this.faults = { ...this.faults, [name]: decrement(this.faults[name]) };
       return name === 'hang' ? 'hang' : 'lose-reply';
     }
     return null;
   }
 }
 
-function meets<R>(hits: Hits<R>, request: R): boolean {
+function appliesTo<R>(hits: Hits<R>, request: R): boolean {
   return typeof hits === 'number' ? hits > 0 : hits(request);
 }
 
-function oneLess<R>(hits: Hits<R>): Hits<R> {
+function decrement<R>(hits: Hits<R>): Hits<R> {
   return typeof hits === 'number' ? hits - 1 : hits;
 }

@@ -4,7 +4,7 @@ import { AppError } from '../lib/errors.js';
 
 const run = promisify(execFile);
 
-/** A program the local stack runs, and the Debian packages that bring it. */
+/** A program that the local stack runs, and the Debian packages that contain it. */
 export interface DebianProgram {
   readonly binary: string;
   readonly packages: readonly string[];
@@ -21,16 +21,16 @@ export const RADOSGW: DebianProgram = {
 
 /** Full path of a program on PATH or in /usr/sbin; null if it is not installed. */
 export async function findProgram(binary: string): Promise<string | null> {
-  const look = 'PATH="$PATH:/usr/sbin:/sbin"; command -v -- "$1"';
-  return run('sh', ['-c', look, 'sh', binary]).then(
+  const script = 'PATH="$PATH:/usr/sbin:/sbin"; command -v -- "$1"';
+  return run('sh', ['-c', script, 'sh', binary]).then(
     ({ stdout }) => stdout.trim(),
     () => null,
   );
 }
 
 /**
- * Makes sure that the programs are there: installs what is missing with apt-get where this user may (root, or sudo
- * without a password), else throws `config` with the line to type. `announce` is told before anything is installed.
+ * Installs missing programs with apt-get if this user may (root, or sudo without a password); otherwise throws `config` with
+ * the command to run. `announce` is called before anything is installed.
  */
 export async function ensurePrograms(
   programs: readonly DebianProgram[],
@@ -42,13 +42,13 @@ export async function ensurePrograms(
   const packages = [...new Set(missing.flatMap((program) => program.packages))];
   const prefix = await privilegePrefix();
   const byHand = `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`;
-  if (prefix === null) throw notInstalled(packages, byHand);
+  if (prefix === null) throw notInstalledError(packages, byHand);
   announce(`installing Debian packages: ${packages.join(' ')}`);
   try {
     await aptGet(prefix, ['update', '-qq']);
     await aptGet(prefix, ['install', '-y', '-qq', '--no-install-recommends', ...packages]);
   } catch (cause) {
-    throw notInstalled(packages, byHand, cause);
+    throw notInstalledError(packages, byHand, cause);
   }
 }
 
@@ -63,7 +63,7 @@ async function privilegePrefix(): Promise<readonly string[] | null> {
 }
 
 async function aptGet(prefix: readonly string[], args: readonly string[]): Promise<void> {
-  // policy-rc.d is not ours to write; Debian's server package starts no service where no init system runs.
+  // No policy-rc.d is written: without an init system Debian's server package starts no service.
   const line = [
     ...prefix,
     'env',
@@ -77,7 +77,7 @@ async function aptGet(prefix: readonly string[], args: readonly string[]): Promi
   await run(program, rest, { maxBuffer: 16 * 1024 * 1024 });
 }
 
-function notInstalled(packages: readonly string[], byHand: string, cause?: unknown): AppError {
+function notInstalledError(packages: readonly string[], byHand: string, cause?: unknown): AppError {
   return new AppError('config', `These Debian packages are needed and could not be installed: ${packages.join(', ')}`, {
     hint: `Install them by hand: ${byHand}`,
     cause,

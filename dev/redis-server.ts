@@ -10,9 +10,9 @@ import { AppError } from '../lib/errors.js';
 import { findProgram, REDIS_SERVER } from './packages.js';
 
 export interface RedisServerOptions {
-  /** Where the data is kept, in an append-only file, from one start to the next. Left out: nothing is persisted. */
+  /** Folder of the append-only file that keeps the data across restarts. Default: nothing is persisted. */
   readonly folder?: string;
-  /** Further command-line arguments; they come last, so they win over ours. */
+  /** Additional command-line arguments; they come last and take precedence. */
   readonly args?: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export interface RedisServer {
   readonly pid: number;
   /** Shuts the server down as an operator would (SIGTERM, after 5 s SIGKILL) and removes the temporary folder. */
   stop(): Promise<void>;
-  /** SIGKILL at once, as a crash would; the temporary folder goes as well. */
+  /** Kills the server with SIGKILL, as a crash would, and removes the temporary folder. */
   kill(): Promise<void>;
 }
 
@@ -46,8 +46,8 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   const scratch = await mkdtemp(join(tmpdir(), 'soulcaster-redis-'));
   for (let attempt = 1; attempt <= PORT_TRIES; attempt++) {
     const port = await getPort({ host: '127.0.0.1' });
-    const child = await launch(program, commandLine(port, scratch, options));
-    if (await becomesReady(child, port)) return handle(child, port, scratch);
+    const child = await launch(program, buildArguments(port, scratch, options));
+    if (await waitUntilReady(child, port)) return createHandle(child, port, scratch);
     await end(child, 'SIGKILL');
     const log = await readFile(join(scratch, 'redis.log'), 'utf8').catch(() => '');
     if (!log.includes('Address already in use')) break;
@@ -59,14 +59,14 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
   });
 }
 
-function commandLine(port: number, scratch: string, { folder, args = [] }: RedisServerOptions): string[] {
+function buildArguments(port: number, scratch: string, { folder, args = [] }: RedisServerOptions): string[] {
   const persistence = folder === undefined ? ['--dir', scratch] : ['--dir', folder, '--appendonly', 'yes'];
   const own = ['--bind', '127.0.0.1', '--port', String(port), '--daemonize', 'no', '--save', ''];
   return [...own, '--logfile', join(scratch, 'redis.log'), ...persistence, ...args];
 }
 
 async function launch(program: string, args: readonly string[]): Promise<ChildProcess> {
-  // The kernel ends the server with us even when we are killed; without setpriv the exit handler covers orderly ends.
+  // With setpriv the kernel ends the server even when this process is killed; otherwise the exit handler does on normal exits.
   const setpriv = await findProgram('setpriv');
   const child =
     setpriv === null
@@ -77,7 +77,7 @@ async function launch(program: string, args: readonly string[]): Promise<ChildPr
   return child;
 }
 
-async function becomesReady(child: ChildProcess, port: number): Promise<boolean> {
+async function waitUntilReady(child: ChildProcess, port: number): Promise<boolean> {
   const probe = new Redis({
     host: '127.0.0.1',
     port,
@@ -104,7 +104,7 @@ async function becomesReady(child: ChildProcess, port: number): Promise<boolean>
   }
 }
 
-function handle(child: ChildProcess, port: number, scratch: string): RedisServer {
+function createHandle(child: ChildProcess, port: number, scratch: string): RedisServer {
   const onExit = (): void => {
     child.kill('SIGKILL');
     rmSync(scratch, { recursive: true, force: true });
@@ -129,7 +129,7 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   child.ref();
   const gone = once(child, 'exit');
   child.kill(signal);
-  const impatience = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  const killTimer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
   await gone;
-  clearTimeout(impatience);
+  clearTimeout(killTimer);
 }

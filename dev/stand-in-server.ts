@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A request as a stand-in of a JSON API sees it. */
+/** A request to a stand-in of a JSON API. */
 export interface ApiCall {
   readonly method: string;
   readonly path: string;
@@ -15,17 +15,17 @@ export interface ApiCall {
 export interface ApiReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Text goes as it is, anything else as JSON. */
+  /** Text is sent unchanged, anything else as JSON. */
   readonly body?: unknown;
 }
 
-/** `cut`: the connection is closed instead of an answer; `hang`: no answer comes at all. */
+/** `cut`: the connection is closed instead of an answer; `hang`: no answer is sent. */
 export type Served = ApiReply | 'cut' | 'hang';
 
 export interface HttpServer {
   /** Base URL, on the loopback interface. */
   readonly url: string;
-  /** Cuts what is open and frees the port. May be called more than once. */
+  /** Cuts open connections and frees the port. May be called more than once. */
   readonly stop: () => Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export async function serveHttp(
   port = 0,
 ): Promise<HttpServer> {
   const server = createServer((request, response) => {
-    // What fails here is the connection: nobody is left to be answered.
+    // The handler fails when the connection is broken: there is no client to answer.
     new Promise((resolve) => resolve(serve(request, response))).catch(() => response.destroy());
   });
   server.listen(port, '127.0.0.1');
@@ -50,7 +50,7 @@ export async function serveHttp(
   };
 }
 
-/** The whole body; of one over the limit only its size, and it is read to its end so that the answer gets through. */
+/** Reads the whole body; over the limit it returns only the size, and still reads to the end so that the answer is received. */
 export async function bodyOf(message: IncomingMessage, limit: number): Promise<Buffer | number>;
 export async function bodyOf(message: IncomingMessage): Promise<Buffer>;
 export async function bodyOf(message: IncomingMessage, limit = Infinity): Promise<Buffer | number> {
@@ -64,7 +64,7 @@ export async function bodyOf(message: IncomingMessage, limit = Infinity): Promis
   return size > limit ? size : Buffer.concat(chunks);
 }
 
-/** The token that a request carries; '' for none. */
+/** The bearer token of a request; '' for none. */
 export function bearerOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
   return /^Bearer\s+(.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
 }

@@ -4,7 +4,7 @@ import type { CallError } from './api/errors.js';
 import { TaskDialog } from './dialogs/task-dialog.js';
 import { Frame } from './parts/frame.js';
 import { SignIn, SignInAgain } from './sign-in.js';
-import { DeskContext, useFeeds } from './state/desk.js';
+import { AppStateContext, useFeeds } from './state/app-state.js';
 import { useRoute } from './state/route.js';
 import { useZone } from './state/choices.js';
 import { HealthView } from './views/health.js';
@@ -19,13 +19,13 @@ import { SnapshotsView } from './views/snapshots.js';
 
 interface Props {
   readonly api: Api;
-  /** Why the token is not taken any more; null as long as it is. */
+  /** Why the server no longer accepts the token; null while it does. */
   readonly refusal: CallError | null;
   readonly onSignIn: (token: string) => void;
   readonly onSignOut: () => void;
 }
 
-/** All that somebody sees who is signed in. What was begun stays while a token that is not taken any more is typed again. */
+/** Everything a signed-in operator sees. Unfinished input is kept while the operator signs in again after a refused token. */
 export function Board({ api, refusal, onSignIn, onSignOut }: Props) {
   const route = useRoute();
   const [zone, toggleZone] = useZone();
@@ -36,18 +36,18 @@ export function Board({ api, refusal, onSignIn, onSignOut }: Props) {
   useLayoutEffect(() => {
     if (known.current === path) return;
     known.current = path;
-    // Whoever uses a keyboard or a screen reader continues in the view that was opened.
+    // Keyboard and screen reader users continue at the heading of the new view.
     main.current?.querySelector<HTMLElement>('h1')?.focus();
     scrollTo(0, 0);
   }, [path]);
   if (refusal !== null && feeds.status.data === null) return <SignIn refusal={refusal} onAccepted={onSignIn} />;
-  const desk = { api, route, zone, ...feeds };
+  const app = { api, route, zone, ...feeds };
   const signedIn = (token: string): void => {
     onSignIn(token);
     feeds.refreshAll();
   };
   return (
-    <DeskContext.Provider value={desk}>
+    <AppStateContext.Provider value={app}>
       <Frame onToggleZone={toggleZone} onSignOut={onSignOut}>
         <main ref={main} key={path}>
           <View path={route.path} />
@@ -55,11 +55,11 @@ export function Board({ api, refusal, onSignIn, onSignOut }: Props) {
       </Frame>
       <TaskDialog />
       {refusal !== null && <SignInAgain refusal={refusal} onAccepted={signedIn} />}
-    </DeskContext.Provider>
+    </AppStateContext.Provider>
   );
 }
 
-/** What cannot be shown keeps nobody from the other views. */
+/** A view that fails to render does not affect the other views. */
 function View({ path }: { readonly path: readonly string[] }) {
   const fault: unknown = useErrorBoundary()[0];
   if (fault === undefined) return <ViewOf path={path} />;
@@ -67,8 +67,8 @@ function View({ path }: { readonly path: readonly string[] }) {
     <>
       <h1 tabIndex={-1}>This view cannot be shown</h1>
       <p>
-        The page has a fault: what the server answered is not lost, and nothing was changed. Reload the page, or use the{' '}
-        command line, as the <a href="/assets/runbook.html">runbook</a> has it.
+        The page has a bug. No data is lost and nothing was changed. Reload the page, or use the command line as the{' '}
+        <a href="/assets/runbook.html">runbook</a> describes.
       </p>
       <p>
         <code>{fault instanceof Error ? fault.message : 'no reason is known'}</code>

@@ -5,8 +5,8 @@ import { build } from 'esbuild';
 import { Marked } from 'marked';
 
 /**
- * Builds the operations page into public/assets: page.js and page.css, which public/index.html names, and the runbook as a
- * separate page: whoever needs it at night must not need anything else for it.
+ * Builds the operations page into public/assets: page.js and page.css, which public/index.html loads, and the runbook as a
+ * separate page, which works without the API.
  */
 const [source, assets, docs] = ['.', '../public/assets', '../docs'].map((path) =>
   fileURLToPath(new URL(path, import.meta.url)),
@@ -28,12 +28,12 @@ await build({
 });
 await writeFile(`${assets}/runbook.html`, runbook(await readFile(`${docs}/operations.md`, 'utf8')));
 
-const weights = await Promise.all(
+const sizes = await Promise.all(
   ['page.js', 'page.css'].map(async (name) => gzipSync(await readFile(`${assets}/${name}`)).length),
 );
-process.stdout.write(`page: ${(weights.reduce((sum, weight) => sum + weight, 0) / 1000).toFixed(1)} kB compressed\n`);
+process.stdout.write(`page: ${(sizes.reduce((sum, size) => sum + size, 0) / 1000).toFixed(1)} kB compressed\n`);
 
-/** Headings get the anchors that GitHub gives them; tables may scroll. Links to other documents are left as text. */
+/** Headings get GitHub's anchors; tables can scroll. Links to other documents become text. */
 function runbook(/** @type {string} */ markdown) {
   const marked = new Marked({
     renderer: {

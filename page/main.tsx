@@ -6,7 +6,7 @@ import { createClient } from './api/client.js';
 import type { CallError } from './api/errors.js';
 import { Board } from './board.js';
 import { SignIn } from './sign-in.js';
-import { forgetToken, keepToken, keptToken } from './state/session.js';
+import { removeToken, saveToken, loadToken } from './state/session.js';
 
 const place = document.getElementById('app');
 if (place !== null) {
@@ -14,26 +14,26 @@ if (place !== null) {
   render(<App />, place);
 }
 
-/** The page: the sign-in, or the board of whoever is signed in. */
+/** The page: the sign-in form, or the board once the operator is signed in. */
 function App() {
-  const [isSignedIn, setSignedIn] = useState(() => keptToken() !== null);
+  const [isSignedIn, setSignedIn] = useState(() => loadToken() !== null);
   const [refusal, setRefusal] = useState<CallError | null>(null);
-  const token = useRef(keptToken());
+  const token = useRef(loadToken());
   const refuse = useCallback((error: CallError) => {
     token.current = null;
-    forgetToken();
+    removeToken();
     setRefusal(error);
   }, []);
   const api = useMemo(() => createApi(createClient(() => token.current, refuse)), [refuse]);
   const signIn = useCallback((accepted: string) => {
     token.current = accepted;
-    keepToken(accepted);
+    saveToken(accepted);
     setRefusal(null);
     setSignedIn(true);
   }, []);
   const signOut = useCallback(() => {
     token.current = null;
-    forgetToken();
+    removeToken();
     setRefusal(null);
     setSignedIn(false);
   }, []);

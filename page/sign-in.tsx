@@ -14,12 +14,17 @@ import { asCallError } from './state/use-feed.js';
 import type { Tone } from './words/labels.js';
 
 interface Props {
-  /** Why somebody who was signed in is not any more; null when they signed out themselves. */
+  /** Why the operator was signed out; null when they signed out themselves. */
   readonly refusal: CallError | null;
   readonly onAccepted: (token: string) => void;
 }
 
-const NO_TOKEN = new CallError('unauthorized', 'That cannot be a token', 'A token has no spaces and no accents.', 401);
+const NO_TOKEN = new CallError(
+  'unauthorized',
+  'This is not a valid token',
+  'A token holds ASCII characters without spaces.',
+  401,
+);
 
 const STATES: Readonly<Record<PublicStatus['state'], readonly [Tone, string]>> = {
   ok: ['good', 'all four answers are ok'],
@@ -27,7 +32,7 @@ const STATES: Readonly<Record<PublicStatus['state'], readonly [Tone, string]>> =
   unknown: ['warn', 'the state is not known'],
 };
 
-/** Asks for the admin token, and says which deployment it is for. Nothing is kept before the server has accepted it. */
+/** Prompts for the admin token and shows the deployment. The token is stored only after the server accepted it. */
 export function SignIn({ refusal, onAccepted }: Props) {
   const [theme, toggleTheme] = useTheme();
   const deployment = usePublicStatus();
@@ -47,7 +52,7 @@ export function SignIn({ refusal, onAccepted }: Props) {
         <p>
           <strong>{location.host}</strong>
         </p>
-        {/* Its place is kept until it is known: what moves under a pointer is not clicked. */}
+        {/* The space is reserved until the state is known, so that the form does not move under the pointer. */}
         <p class="state">
           {deployment !== null && <Badge tone={STATES[deployment.state][0]}>{STATES[deployment.state][1]}</Badge>}
         </p>
@@ -60,7 +65,7 @@ export function SignIn({ refusal, onAccepted }: Props) {
   );
 }
 
-/** The same over a board whose token is not taken any more: what was typed there stays. */
+/** The sign-in form in a dialog over the board, whose input is kept, when the server no longer accepts the token. */
 export function SignInAgain({ refusal, onAccepted }: Props & { readonly refusal: CallError }) {
   return (
     <Dialog title="Sign in again" onClose={null}>
@@ -73,15 +78,15 @@ export function SignInAgain({ refusal, onAccepted }: Props & { readonly refusal:
 function TokenForm({ refusal, onAccepted }: Props): ComponentChildren {
   const id = useId();
   const [typed, setTyped] = useState('');
-  const [asking, setAsking] = useState(false);
+  const [isChecking, setChecking] = useState(false);
   const [error, setError] = useState(refusal);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const token = typed.trim();
-    setAsking(true);
+    setChecking(true);
     setError(null);
-    const refused = isPossibleToken(token) ? await refusalOf(token) : NO_TOKEN;
-    setAsking(false);
+    const refused = isPossibleToken(token) ? await checkToken(token) : NO_TOKEN;
+    setChecking(false);
     if (refused === null) onAccepted(token);
     else setError(refused);
   };
@@ -104,15 +109,15 @@ function TokenForm({ refusal, onAccepted }: Props): ComponentChildren {
         </p>
       </div>
       <div class="buttons">
-        <button type="submit" class="primary" disabled={asking}>
-          {asking ? 'Signing in…' : 'Sign in'}
+        <button type="submit" class="primary" disabled={isChecking}>
+          {isChecking ? 'Signing in…' : 'Sign in'}
         </button>
       </div>
     </form>
   );
 }
 
-/** What anybody may know of the deployment; null until it is there. */
+/** The public status of the deployment; null until it is loaded. */
 function usePublicStatus(): PublicStatus | null {
   const [known, setKnown] = useState<PublicStatus | null>(null);
   useEffect(() => {
@@ -132,19 +137,19 @@ function titleOf(error: CallError): string {
   return error.status === 401 ? 'The token was not accepted' : 'Signing in failed';
 }
 
-/** Both demand the token before all else; one of them may be broken on the night when it matters. */
-const DOORS = ['/api/snapshots?limit=1', '/api/status'] as const;
+/** Both check the token first. Two, because one of the functions may be down during an incident. */
+const TOKEN_PROBES = ['/api/snapshots?limit=1', '/api/status'] as const;
 
-/** Why a token does not open the door; null when it does. A function that failed at its work has let it in. */
-async function refusalOf(token: string): Promise<CallError | null> {
+/** Why the server refuses a token; null when it accepts it. A function that fails later has accepted the token. */
+async function checkToken(token: string): Promise<CallError | null> {
   const client = createClient(
     () => token,
     () => undefined,
   );
   let last: CallError | null = null;
-  for (const door of DOORS) {
+  for (const path of TOKEN_PROBES) {
     try {
-      await client.get(door);
+      await client.get(path);
       return null;
     } catch (thrown) {
       last = asCallError(thrown);

@@ -1,12 +1,12 @@
 import { DAY, MINUTE, stampWithin, type Scope, type Stamp } from './scope.js';
 import type { Topic } from './topic.js';
 import { fill } from './wording.js';
-import { changing, creating, growing, hash, type Write } from './write.js';
+import { changeCommand, createCommand, collectionWriter, hash, type Write } from './write.js';
 
 const DIMENSIONS = 768;
 const LOGS_KEPT = 7 * DAY;
 
-/** What became of a cluster, and how the work on it went; the shares are of 100. */
+/** States of a cluster and of its last job; the shares are percentages. */
 const STATES = [
   { status: 'new', share: 62, job: null },
   { status: 'fixing', share: 6, job: 'running' },
@@ -16,7 +16,7 @@ const STATES = [
 
 type State = (typeof STATES)[number];
 
-/** One cluster over the given items, with its coding plan and the jobs that worked on it. */
+/** One cluster of the given items, with its coding plan and its jobs. */
 export function* writeCluster(scope: Scope, topic: Topic, items: readonly string[]): Generator<Write> {
   const { random, project } = scope;
   const id = random.uuid();
@@ -24,14 +24,14 @@ export function* writeCluster(scope: Scope, topic: Topic, items: readonly string
   const state = pickState(scope);
   const repo = random.pick(scope.repos);
   yield clusterHash(scope, { id, topic, state, repo, created });
-  const members = growing(project, 'SADD', `cluster:${project}:${id}:items`);
+  const members = collectionWriter(project, 'SADD', `cluster:${project}:${id}:items`);
   for (const item of items) yield* members.add(item);
   yield* members.rest();
   yield* scope.clusters.add(created.score, id);
   if (state.job !== null || random.chance(0.2)) {
     const steps = [`Reproduce: ${topic.summary}`, 'Write a failing test', 'Fix and open a pull request'];
     const plan = { id: random.uuid(), cluster_id: id, title: topic.label, steps, created_at: created.iso };
-    yield creating(project, 'SET', `coding_plan:${project}:${id}`, JSON.stringify(plan));
+    yield createCommand(project, 'SET', `coding_plan:${project}:${id}`, JSON.stringify(plan));
   }
   if (state.job !== null) yield* writeJobs(scope, id, state.job, repo);
 }
@@ -91,7 +91,7 @@ function* writeJobs(
   repo: string,
 ): Generator<Write> {
   const { random, project } = scope;
-  const runs = growing(project, 'ZADD', `cluster:jobs:${cluster}`);
+  const runs = collectionWriter(project, 'ZADD', `cluster:jobs:${cluster}`);
   const earlier = random.chance(0.3) ? (['failed'] as const) : [];
   for (const status of [...earlier, outcome]) {
     const id = random.uuid();
@@ -109,7 +109,7 @@ function* writeJobs(
       updated_at: stampWithin(scope, scope.now - created.ms).iso,
     });
     yield* runs.add(created.score, id);
-    // The logs of older jobs have run out: only those of the last days are still there, each with the rest of its time.
+    // Logs expire after 7 days: only recent jobs still have logs, with the remaining time to live.
     if (created.ms + LOGS_KEPT > scope.now + 5 * MINUTE) yield* writeLogs(scope, id, repo, created.ms + LOGS_KEPT);
   }
   yield* runs.rest();
@@ -119,6 +119,6 @@ function* writeLogs({ random, project }: Scope, job: string, repo: string, expir
   const key = `job:${job}:logs`;
   const steps = ['[plan] reading 7 files', '[edit] src/app.ts ✏️', '[test] npm test', '[git] pushed the branch'];
   const lines = [`[clone] ${repo}`, ...Array.from({ length: random.whole(3, 60) }, () => random.pick(steps))];
-  yield creating(project, 'RPUSH', key, ...lines);
-  yield changing(project, 'PEXPIREAT', key, String(expiresAt));
+  yield createCommand(project, 'RPUSH', key, ...lines);
+  yield changeCommand(project, 'PEXPIREAT', key, String(expiresAt));
 }

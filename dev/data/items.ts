@@ -1,13 +1,13 @@
 import { DAY, stampWithin, type Scope, type Stamp } from './scope.js';
 import type { Topic } from './topic.js';
-import { creating, hash, type Write } from './write.js';
+import { createCommand, hash, type Write } from './write.js';
 
-/** How often feedback comes from where, in shares of 100. */
+/** Sources of feedback and their shares in percent. */
 const SOURCES = Object.entries({ reddit: 25, sentry: 20, github: 20, manual: 12, datadog: 9, posthog: 8, splunk: 6 });
 const MACHINES = new Set(['sentry', 'datadog', 'splunk']);
 const SHORTEST = 100;
 const LONGEST = 10_000;
-/** One item in this many is far over the usual size. */
+/** One item in this many is far larger than usual. */
 const HUGE_ONE_IN = 4000;
 const HUGE = { least: 60_000, most: 200_000 } as const;
 
@@ -18,8 +18,8 @@ interface Origin {
 }
 
 /**
- * One item of feedback: its hash, its place in the sorted sets, and the key of its external id. Returns the item's id;
- * into which cluster it goes is the caller's business.
+ * One item of feedback: its hash, its entries in the sorted sets, and the key of its external id. Returns the item's id,
+ * which the caller adds to a cluster.
  */
 export function* writeItem(scope: Scope, topic: Topic): Generator<Write, string> {
   const { random, writer, project } = scope;
@@ -29,7 +29,7 @@ export function* writeItem(scope: Scope, topic: Topic): Generator<Write, string>
   const created = stampWithin(scope, 180 * DAY);
   const { external, metadata, fields } = originOf(scope, source, serial, created);
   const title = writer.title(topic);
-  // The first item of a project is the worst case, so that small sets of data have one too.
+  // The first item of a project is huge, so that small data sets contain one.
   const length =
     serial === 1 || random.chance(1 / HUGE_ONE_IN) ? random.whole(HUGE.least, HUGE.most) : bodyLength(scope);
   const body = writer.body(topic, length, MACHINES.has(source));
@@ -46,7 +46,7 @@ export function* writeItem(scope: Scope, topic: Topic): Generator<Write, string>
     ...fields,
   });
   if (external !== undefined) {
-    yield creating(project, 'SET', `feedback:external:${project}:${source}:${external}`, id);
+    yield createCommand(project, 'SET', `feedback:external:${project}:${source}:${external}`, id);
   }
   yield* scope.created.add(created.score, id);
   yield* scope.bySource(source).add(created.score, id);

@@ -1,7 +1,7 @@
 import type { Random } from './random.js';
-import { creating, hash, type Write } from './write.js';
+import { createCommand, hash, type Write } from './write.js';
 
-/** One key of each kind that the application kept before it had projects, and still reads. */
+/** One key of each kind from before the application had projects, which it still reads. */
 export function* writeLegacy(random: Random): Generator<Write> {
   const item = random.uuid();
   const clustered = random.uuid();
@@ -10,13 +10,13 @@ export function* writeLegacy(random: Random): Generator<Write> {
   for (const id of [item, clustered]) {
     yield hash(null, `feedback:${id}`, { id, source: 'manual', title: 'From before', body: 'Old but kept.', ...since });
   }
-  yield creating(null, 'ZADD', 'feedback:created', '1740821400.25', item, '1740821400.25', clustered);
-  yield creating(null, 'SADD', 'feedback:unclustered', item);
+  yield createCommand(null, 'ZADD', 'feedback:created', '1740821400.25', item, '1740821400.25', clustered);
+  yield createCommand(null, 'SADD', 'feedback:unclustered', item);
   yield hash(null, `cluster:${cluster}`, { id: cluster, title: 'From before', status: 'new', ...since });
-  yield creating(null, 'SADD', `cluster:items:${cluster}`, clustered);
-  yield creating(null, 'SADD', 'clusters:all', cluster);
-  yield creating(null, 'SET', `coding_plan:${cluster}`, JSON.stringify({ cluster_id: cluster, steps: [] }));
-  yield creating(null, 'SADD', 'github:repos', 'acme/before');
+  yield createCommand(null, 'SADD', `cluster:items:${cluster}`, clustered);
+  yield createCommand(null, 'SADD', 'clusters:all', cluster);
+  yield createCommand(null, 'SET', `coding_plan:${cluster}`, JSON.stringify({ cluster_id: cluster, steps: [] }));
+  yield createCommand(null, 'SADD', 'github:repos', 'acme/before');
   yield hash(null, 'github:repo:acme/before', {
     owner: 'acme',
     repo: 'before',

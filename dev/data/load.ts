@@ -9,7 +9,7 @@ export interface Loaded {
   /** Distinct keys written. */
   readonly keys: number;
   readonly byFamily: Readonly<Partial<Record<Family, number>>>;
-  /** Keys of each project, jobs and what else belongs to it without naming it included. */
+  /** Keys of each project, including jobs and other keys whose names do not contain the project. */
   readonly byProject: Readonly<Record<string, number>>;
 }
 
@@ -26,7 +26,7 @@ export async function loadWorkspace({ redisUrl, ...options }: Target & Workspace
   return load(redisUrl, generateWorkspace(options));
 }
 
-/** Writes keys of all types, sizes and oddities that are not Soulcaster's. */
+/** Writes keys of all types and sizes, with odd names and values, that are not Soulcaster's. */
 export async function loadMixed({ redisUrl, ...options }: Target & MixedOptions): Promise<Loaded> {
   return load(redisUrl, writeMixed(options));
 }
@@ -34,13 +34,13 @@ export async function loadMixed({ redisUrl, ...options }: Target & MixedOptions)
 /** Runs the commands in order. Throws `redis-unavailable` or, when Redis refuses one, `redis-command`. */
 export async function load(redisUrl: string, writes: Iterable<Write>): Promise<Loaded> {
   const redis = new Redis(redisUrl, { protocol: 2, retryStrategy: () => null, maxRetriesPerRequest: 0 });
-  // The failed command says it too; without a listener ioredis prints it.
+  // The failed command reports the error as well; without a listener ioredis prints it.
   redis.on('error', () => undefined);
   const tally = newTally();
   try {
     let sent: Promise<void> = Promise.resolve();
     for (const batch of batches(writes)) {
-      // One batch is put together while Redis works on the one before it.
+      // A batch is assembled while Redis processes the previous one.
       await sent;
       for (const write of batch) if (write.creates) tally.count(write);
       sent = send(redis, batch);
@@ -48,7 +48,7 @@ export async function load(redisUrl: string, writes: Iterable<Write>): Promise<L
     }
     await sent;
   } finally {
-    // To end a connection that is over leaves ioredis's timer of two seconds behind.
+    // Disconnecting an ended connection leaves a two-second timer of ioredis running.
     if (redis.status !== 'end') redis.disconnect();
   }
   return tally.result();
@@ -78,7 +78,7 @@ async function send(redis: Redis, batch: readonly Write[]): Promise<void> {
 }
 
 function failure(error: unknown): AppError {
-  // A ReplyError's text can quote the command's arguments: its first word, the code, is all that is shown.
+  // A ReplyError's text can quote the command's arguments: only its first word, the code, is shown.
   if (error instanceof Error && error.name === 'ReplyError') {
     return new AppError('redis-command', `Redis refused a command: ${error.message.split(' ', 1)[0] ?? ''}`, {
       hint: 'Load test data into an empty database of Redis 7.0 or newer.',

@@ -1,18 +1,18 @@
 import { seededRandom, type Random } from './random.js';
 import { writeStream } from './stream.js';
-import { changing, creating, growing, type Argument, type Write } from './write.js';
+import { changeCommand, createCommand, collectionWriter, type Argument, type Write } from './write.js';
 
 export interface MixedOptions {
-  /** How many keys; the oddities come first. */
+  /** How many keys; odd names come first. */
   readonly keys: number;
   readonly seed: number;
 }
 
-/** 1 January 2100, as good as never. */
+/** 1 January 2100. */
 const FAR_FUTURE = 4_102_444_800_000;
 const BOM = '\ufeff';
 
-/** Names that were trouble somewhere: to JSON, to clusters, to shells, to text decoders. */
+/** Names that are difficult for JSON, clusters, shells or text decoders. */
 const ODD_NAMES: readonly Argument[] = [
   ...[
     '',
@@ -64,45 +64,50 @@ export function* writeMixed({ keys, seed }: MixedOptions): Generator<Write> {
     const name = ODD_NAMES[index] ?? `mixed:${index}:${random.text(8, 'abcdefghij')}`;
     const kind = KINDS[index % KINDS.length] ?? writeString;
     yield* kind(random, name);
-    if (random.chance(0.25)) yield changing(null, 'PEXPIREAT', name, String(FAR_FUTURE + index));
+    if (random.chance(0.25)) yield changeCommand(null, 'PEXPIREAT', name, String(FAR_FUTURE + index));
   }
 }
 
 /** A hash of this many fields, of about 100 bytes each. */
 export function* bigHash(name: Argument, fields: number): Generator<Write> {
   const random = seededRandom(fields);
-  const hash = growing(null, 'HSET', name);
+  const hash = collectionWriter(null, 'HSET', name);
   for (let index = 0; index < fields; index++) yield* hash.add(`field:${index}`, random.text(90, 'abcdefghijklmnop '));
   yield* hash.rest();
 }
 
-/** A string of this many bytes, all of 0 to 255 among them. */
+/** A string of this many bytes, with all values from 0 to 255. */
 export function* bigString(name: Argument, bytes: number): Generator<Write> {
   const block = seededRandom(bytes).bytes(Math.min(bytes, 256 * 1024));
-  yield creating(null, 'SET', name, block);
+  yield createCommand(null, 'SET', name, block);
   for (let left = bytes - block.length; left > 0; left -= block.length) {
-    yield changing(null, 'APPEND', name, block.subarray(0, left));
+    yield changeCommand(null, 'APPEND', name, block.subarray(0, left));
   }
 }
 
 function* writeString(random: Random, key: Argument): Generator<Write> {
-  yield creating(null, 'SET', key, random.chance(0.01) ? random.bytes(random.whole(1000, 300_000)) : value(random));
+  yield createCommand(
+    null,
+    'SET',
+    key,
+    random.chance(0.01) ? random.bytes(random.whole(1000, 300_000)) : value(random),
+  );
 }
 
 function* writeHash(random: Random, key: Argument): Generator<Write> {
-  const hash = growing(null, 'HSET', key);
+  const hash = collectionWriter(null, 'HSET', key);
   for (let count = size(random); count > 0; count--) yield* hash.add(value(random), value(random));
   yield* hash.rest();
 }
 
 function* writeList(random: Random, key: Argument): Generator<Write> {
-  const list = growing(null, 'RPUSH', key);
+  const list = collectionWriter(null, 'RPUSH', key);
   for (let count = size(random); count > 0; count--) yield* list.add(value(random));
   yield* list.rest();
 }
 
 function* writeSet(random: Random, key: Argument): Generator<Write> {
-  const set = growing(null, 'SADD', key);
+  const set = collectionWriter(null, 'SADD', key);
   const isOfNumbers = random.chance(0.3);
   for (let count = size(random); count > 0; count--) {
     yield* set.add(isOfNumbers ? String(random.whole(-1e9, 1e9)) : value(random));
@@ -111,14 +116,14 @@ function* writeSet(random: Random, key: Argument): Generator<Write> {
 }
 
 function* writeScores(random: Random, key: Argument): Generator<Write> {
-  const scores = growing(null, 'ZADD', key);
+  const scores = collectionWriter(null, 'ZADD', key);
   for (let count = size(random); count > 0; count--) {
     yield* scores.add(random.chance(0.3) ? random.pick(ODD_SCORES) : String(random.next() * 1e9), value(random));
   }
   yield* scores.rest();
 }
 
-/** Most collections are small, some take several pages. */
+/** Most collections are small; some span several pages. */
 function size(random: Random): number {
   return random.chance(0.01) ? random.whole(1000, 3000) : random.whole(1, 30);
 }

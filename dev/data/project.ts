@@ -1,5 +1,5 @@
 import { DAY, MINUTE, stampWithin, type Scope } from './scope.js';
-import { creating, growing, hash, type Write } from './write.js';
+import { createCommand, collectionWriter, hash, type Write } from './write.js';
 
 const LOCK_MS = 600_000;
 const SECRET_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789';
@@ -19,13 +19,13 @@ export function* writeProject(scope: Scope, name: string): Generator<Write> {
 
 function* writeSettings({ project, random }: Scope): Generator<Write> {
   const secret = () => random.text(40, SECRET_ALPHABET);
-  const setting = (path: string, value: string) => creating(project, 'SET', path, value);
+  const setting = (path: string, value: string) => createCommand(project, 'SET', path, value);
   yield setting(`config:reddit:subreddits:${project}`, JSON.stringify(['SaaS', 'startups', 'webdev']));
   yield setting(`config:sentry:${project}:webhook_secret`, JSON.stringify(secret()));
   yield setting(`config:sentry:${project}:environments`, JSON.stringify(['production', 'staging']));
   yield setting(`config:splunk:${project}:webhook_token`, JSON.stringify(secret()));
   yield setting(`config:splunk:${project}:searches`, JSON.stringify(['errors in checkout', 'anmeldung schlägt fehl']));
-  // This one is stored raw, the others JSON-encoded.
+  // The application stores this secret raw, the others as JSON.
   yield setting(`config:datadog:${project}:webhook_secret`, secret());
   yield setting(`config:datadog:${project}:monitors`, JSON.stringify(['*']));
   yield setting(`config:posthog:${project}:event_types`, JSON.stringify(['$exception', 'rage_click']));
@@ -33,7 +33,7 @@ function* writeSettings({ project, random }: Scope): Generator<Write> {
 
 function* writeRepos(scope: Scope): Generator<Write> {
   const { project, random, repos } = scope;
-  yield creating(project, 'SADD', `github:repos:${project}`, ...repos);
+  yield createCommand(project, 'SADD', `github:repos:${project}`, ...repos);
   for (const fullName of repos) {
     const [owner = '', repo = ''] = fullName.split('/');
     const synced = random.chance(0.8) ? stampWithin(scope, 3 * DAY).iso : undefined;
@@ -48,15 +48,15 @@ function* writeRepos(scope: Scope): Generator<Write> {
     });
     if (synced !== undefined) {
       const state = JSON.stringify({ last_synced: synced, issue_count: issues });
-      yield creating(project, 'SET', `github_sync_state:${project}:${owner}:${repo}`, state);
+      yield createCommand(project, 'SET', `github_sync_state:${project}:${owner}:${repo}`, state);
     }
   }
 }
 
-/** The runs of the clustering; with `isLocked` the newest is still running and holds the project's lock. */
+/** Clustering jobs; with `isLocked` the newest is still running and holds the project's lock. */
 export function* writeClusterJobs(scope: Scope, count: number, isLocked: boolean): Generator<Write> {
   const { project, random, now } = scope;
-  const recent = growing(project, 'ZADD', `cluster_jobs:${project}:recent`);
+  const recent = collectionWriter(project, 'ZADD', `cluster_jobs:${project}:recent`);
   for (let index = 0; index < count; index++) {
     const id = random.uuid();
     const isRunning = isLocked && index === 0;
@@ -74,7 +74,7 @@ export function* writeClusterJobs(scope: Scope, count: number, isLocked: boolean
       stats: JSON.stringify(status === 'succeeded' ? stats : {}),
     });
     yield* recent.add(created.score, id);
-    if (isRunning) yield creating(project, 'SET', `cluster:lock:${project}`, id, 'PXAT', String(now + LOCK_MS));
+    if (isRunning) yield createCommand(project, 'SET', `cluster:lock:${project}`, id, 'PXAT', String(now + LOCK_MS));
   }
   yield* recent.rest();
 }

@@ -17,13 +17,13 @@ export interface Random {
   cuid(): string;
 }
 
-// Taken once: under jest each access to a global is a call out of the engine, and these are made a million times.
+// Destructured once: under jest each access to a global leaves the engine, and these are called a million times.
 const { cos, floor, imul, log, PI, sqrt } = Math;
 
 const HEX = '0123456789abcdef';
 const BASE36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 
-/** The generator is Mulberry32: small, fast, and good enough to spread test data. */
+/** Mulberry32: small, fast, and random enough for test data. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {

@@ -1,21 +1,21 @@
 import type { Random } from './random.js';
-import { changing, creating, type Argument, type Write } from './write.js';
+import { changeCommand, createCommand, type Argument, type Write } from './write.js';
 
 /**
- * A stream with all that a stream can have: entries, some deleted again, so that its last id is of none that is left;
- * groups at different places, consumers with and without pending entries, some delivered more than once.
+ * A stream with every feature: entries, a deleted last entry, groups at different positions, consumers with and without
+ * pending entries, and entries delivered more than once.
  */
 export function* writeStream(random: Random, key: Argument): Generator<Write> {
   const count = random.chance(0.02) ? random.whole(1000, 2500) : random.whole(0, 12);
-  yield creating(null, 'XGROUP', 'CREATE', key, 'readers', '0', 'MKSTREAM');
+  yield createCommand(null, 'XGROUP', 'CREATE', key, 'readers', '0', 'MKSTREAM');
   const start = 1_760_000_000_000 + random.whole(0, 1e9);
   const ids = Array.from({ length: count }, (_, index) => `${start + Math.floor(index / 3)}-${index % 3}`);
-  for (const id of ids) yield changing(null, 'XADD', key, id, ...fields(random));
-  yield changing(null, 'XGROUP', 'CREATE', key, Buffer.from([0x67, 0xff]), ids[Math.floor(count / 2)] ?? '$');
-  yield changing(null, 'XGROUP', 'CREATECONSUMER', key, 'readers', 'idle');
+  for (const id of ids) yield changeCommand(null, 'XADD', key, id, ...fields(random));
+  yield changeCommand(null, 'XGROUP', 'CREATE', key, Buffer.from([0x67, 0xff]), ids[Math.floor(count / 2)] ?? '$');
+  yield changeCommand(null, 'XGROUP', 'CREATECONSUMER', key, 'readers', 'idle');
   yield* deliver(random, key, ids);
-  // Only what nobody has pending goes: a pending entry whose message is gone cannot be written back.
-  if (count > 5) yield changing(null, 'XDEL', key, ids.at(-1) ?? '');
+  // Only an entry that is not pending is deleted: a pending entry without its message cannot be restored.
+  if (count > 5) yield changeCommand(null, 'XDEL', key, ids.at(-1) ?? '');
 }
 
 function* deliver(random: Random, key: Argument, ids: readonly string[]): Generator<Write> {
@@ -23,11 +23,11 @@ function* deliver(random: Random, key: Argument, ids: readonly string[]): Genera
   const [first, second] = ids;
   if (half < 1 || first === undefined) return;
   const read = (consumer: string, count: number): Write =>
-    changing(null, 'XREADGROUP', 'GROUP', 'readers', consumer, 'COUNT', String(count), 'STREAMS', key, '>');
+    changeCommand(null, 'XREADGROUP', 'GROUP', 'readers', consumer, 'COUNT', String(count), 'STREAMS', key, '>');
   yield read('one', 1);
   if (half > 1) yield read('two 👀', half - 1);
-  if (second !== undefined && half > 1 && random.chance(0.5)) yield changing(null, 'XACK', key, 'readers', second);
-  yield changing(null, 'XCLAIM', key, 'readers', 'two 👀', '0', first, 'RETRYCOUNT', String(random.whole(2, 9)));
+  if (second !== undefined && half > 1 && random.chance(0.5)) yield changeCommand(null, 'XACK', key, 'readers', second);
+  yield changeCommand(null, 'XCLAIM', key, 'readers', 'two 👀', '0', first, 'RETRYCOUNT', String(random.whole(2, 9)));
 }
 
 function fields(random: Random): Argument[] {

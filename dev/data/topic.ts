@@ -1,10 +1,10 @@
-/** One thing that users write about: what a cluster is made of. */
+/** A subject that users write about; a cluster holds the feedback on one topic. */
 export interface Topic {
   /** Short name, as the title of a cluster. */
   readonly label: string;
   readonly summary: string;
   /** Titles of single reports. */
   readonly titles: readonly string[];
-  /** What a report says about the topic; any choice in any order makes sense. */
+  /** Sentences of a report on the topic; any selection in any order makes sense. */
   readonly sentences: readonly string[];
 }

@@ -40,14 +40,14 @@ const FOREIGN = [
   'Ça marche très bien, sauf l’export : à améliorer s’il vous plaît.',
 ];
 
-/** A text with its braces filled in. */
+/** Fills in the placeholders of a template. */
 export function fill(random: Random, template: string): string {
   return template.replace(/\{(\w+)\}/g, (_, name: string) =>
     name === 'n' ? String(random.whole(2, 60)) : random.pick(FILLINGS[name] ?? [name]),
   );
 }
 
-/** A machine's log, for the bodies that monitoring services send: `bytes` long, ASCII. */
+/** A log of `bytes` ASCII characters, for the bodies that monitoring services send. */
 function logText(random: Random, bytes: number): string {
   const lines: string[] = [];
   for (let length = 0; length < bytes; length += lines.at(-1)?.length ?? 0) {
@@ -61,10 +61,10 @@ function logText(random: Random, bytes: number): string {
   return lines.join('').slice(0, bytes);
 }
 
-/** Writes reports. What is costly to put together is put together once, and recombined for each report. */
+/** Writes reports from paragraphs that are generated once. */
 export interface Writer {
   title(topic: Topic): string;
-  /** About `length` characters about the topic; `machine` bodies go on with a log instead of prose. */
+  /** About `length` characters about the topic; `machine` bodies continue with a log instead of prose. */
   body(topic: Topic, length: number, machine: boolean): string;
 }
 
@@ -73,7 +73,7 @@ const PARAGRAPHS = 16;
 const LOG_SEED = 1;
 
 let madeLog: string | null = null;
-/** One for all writers, made at the first body that needs it: half a second, where a whole workspace takes less. */
+/** Shared by all writers and generated on first use: it takes half a second, more than a whole workspace. */
 const log = (): string => (madeLog ??= logText(seededRandom(LOG_SEED), LOG_BYTES));
 
 export function writer(random: Random): Writer {
@@ -97,7 +97,7 @@ export function writer(random: Random): Writer {
   };
 }
 
-/** What no other report has: without it, texts of few sentences would pack far better than real ones. */
+/** A unique sentence: without it the texts would compress far better than real ones. */
 function occasion(random: Random): string {
   const time = `${random.whole(0, 23)}:${String(random.whole(0, 59)).padStart(2, '0')}`;
   return `Last seen at ${time}, item ${random.whole(1000, 99_999)}, reference ${random.text(10, 'abcdefghkmnprstuvwxyz23456789')}.`;

@@ -5,14 +5,14 @@ import { writeClusterJobs, writeProject } from './project.js';
 import { seededRandom, type Random } from './random.js';
 import { DAY, stampWithin, type Scope } from './scope.js';
 import { TOPICS, writer, type Writer } from './wording.js';
-import { growing, hash, type Growing, type Write } from './write.js';
+import { collectionWriter, hash, type CollectionWriter, type Write } from './write.js';
 
 export interface WorkspaceOptions {
   readonly projects: number;
-  /** Feedback items of each project. About 2.4 keys an item come of it. */
+  /** Feedback items of each project; about 2.4 keys per item are written. */
   readonly items: number;
   readonly seed: number;
-  /** Milliseconds since the epoch; default the machine's time. The same seed and time give the same data. */
+  /** Milliseconds since the epoch; default the current time. The same seed and time give the same data. */
   readonly now?: number;
   /** Default one user for three projects. */
   readonly users?: number;
@@ -22,7 +22,7 @@ export interface WorkspaceOptions {
   readonly unclustered?: number;
   /** Whether the first project is being clustered, its lock held for ten minutes; default true. */
   readonly locked?: boolean;
-  /** Whether keys from before there were projects are there as well; default true. */
+  /** Whether keys from before the application had projects are written as well; default true. */
   readonly legacy?: boolean;
 }
 
@@ -31,15 +31,15 @@ interface Plan extends Required<WorkspaceOptions> {
   readonly writer: Writer;
 }
 
-/** All data of a workspace as commands, whole by the application's own rules; nothing of it is held in memory. */
+/** All data of a workspace as a stream of commands, consistent by the application's rules. */
 export function* generateWorkspace(options: WorkspaceOptions): Generator<Write> {
   const plan = planOf(options);
   const owners = Array.from({ length: plan.users }, () => plan.random.cuid());
-  const owned = owners.map((user) => growing(null, 'SADD', `user:projects:${user}`));
+  const owned = owners.map((user) => collectionWriter(null, 'SADD', `user:projects:${user}`));
   for (let index = 0; index < plan.projects; index++) {
     const turn = index % plan.users;
     const user = owners[turn] ?? '';
-    // An application may give a user's first project the user's own id.
+    // The application may give a user's first project the id of the user.
     const isNamesake = index < plan.users && index % 2 === 0;
     const project = isNamesake ? user : plan.random.chance(0.5) ? plan.random.cuid() : plan.random.uuid();
     yield* writeWholeProject(plan, project, user, index);
@@ -68,12 +68,12 @@ function planOf(options: WorkspaceOptions): Plan {
 }
 
 function* writeWholeProject(plan: Plan, project: string, user: string, index: number): Generator<Write> {
-  const sources = new Map<string, Growing>();
+  const sources = new Map<string, CollectionWriter>();
   const scope = scopeOf(plan, project, user, sources);
   yield* writeProject(scope, `Project ${index + 1} · ${scope.random.pick(['Web', 'モバイル', 'Desktop', 'API'])}`);
   for (let left = plan.items; left > 0;) {
     const topic = scope.random.pick(TOPICS);
-    const isAlone = scope.random.chance(loneShare(plan));
+    const isAlone = scope.random.chance(singleShare(plan));
     const size = isAlone ? 1 : Math.min(left, scope.random.whole(2, 2 * plan.clusterSize - 2));
     const ids: string[] = [];
     for (let count = 0; count < size; count++) ids.push(yield* writeItem(scope, topic));
@@ -85,14 +85,14 @@ function* writeWholeProject(plan: Plan, project: string, user: string, index: nu
   for (const rest of [scope.created, scope.unclustered, scope.clusters, ...sources.values()]) yield* rest.rest();
 }
 
-/** How often an item is drawn alone, so that `unclustered` of all items are: each other draw takes a whole cluster. */
-function loneShare({ unclustered, clusterSize }: Plan): number {
+/** The probability of drawing a single item, so that the share `unclustered` results: other draws take a whole cluster. */
+function singleShare({ unclustered, clusterSize }: Plan): number {
   const alone = unclustered;
   const drawn = (1 - unclustered) / clusterSize;
   return alone / (alone + drawn);
 }
 
-function scopeOf(plan: Plan, project: string, user: string, sources: Map<string, Growing>): Scope {
+function scopeOf(plan: Plan, project: string, user: string, sources: Map<string, CollectionWriter>): Scope {
   const { random } = plan;
   const owner = random.pick(['acme', 'initech', 'umbrella-labs']);
   let serial = 0;
@@ -103,12 +103,12 @@ function scopeOf(plan: Plan, project: string, user: string, sources: Map<string,
     user,
     now: plan.now,
     repos: [`${owner}/web.app`, `${owner}/api`].slice(0, random.whole(1, 2)),
-    created: growing(project, 'ZADD', `feedback:created:${project}`),
-    unclustered: growing(project, 'SADD', `feedback:unclustered:${project}`),
-    clusters: growing(project, 'ZADD', `clusters:${project}:all`),
+    created: collectionWriter(project, 'ZADD', `feedback:created:${project}`),
+    unclustered: collectionWriter(project, 'SADD', `feedback:unclustered:${project}`),
+    clusters: collectionWriter(project, 'ZADD', `clusters:${project}:all`),
     serial: () => ++serial,
     bySource(source) {
-      const known = sources.get(source) ?? growing(project, 'ZADD', `feedback:source:${project}:${source}`);
+      const known = sources.get(source) ?? collectionWriter(project, 'ZADD', `feedback:source:${project}:${source}`);
       sources.set(source, known);
       return known;
     },

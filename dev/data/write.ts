@@ -1,49 +1,49 @@
 export type Argument = string | Buffer;
 
-/** One command of the data to be written. */
+/** One command that writes data. */
 export interface Write {
   readonly key: Argument;
   readonly command: readonly [name: string, ...args: Argument[]];
-  /** Whether it is the key's first command: one key has exactly one such. */
+  /** Whether the command creates its key; each key has exactly one such command. */
   readonly creates: boolean;
-  /** The project that the key belongs to, whether its name says so or not; null for keys of users and of nobody. */
+  /** The project of the key, even if the name does not contain it; null for keys without a project. */
   readonly project: string | null;
 }
 
-/** Arguments a command, at most: several commands write what is bigger. */
+/** Most arguments of a command; larger values take several commands. */
 const ARGUMENTS = 1000;
 
-/** A command that makes a key. */
-export function creating(project: string | null, name: string, key: Argument, ...args: Argument[]): Write {
+/** A command that creates a key. */
+export function createCommand(project: string | null, name: string, key: Argument, ...args: Argument[]): Write {
   return { key, command: [name, key, ...args], creates: true, project };
 }
 
-/** A command on a key that is there already. */
-export function changing(project: string | null, name: string, key: Argument, ...args: Argument[]): Write {
+/** A command on an existing key. */
+export function changeCommand(project: string | null, name: string, key: Argument, ...args: Argument[]): Write {
   return { key, command: [name, key, ...args], creates: false, project };
 }
 
-/** A hash from an object; fields that are undefined are left out, as the application leaves out what is None. */
+/** A hash from an object; undefined fields are left out, as the application leaves out None. */
 export function hash(project: string | null, key: string, fields: Readonly<Record<string, string | undefined>>): Write {
   const given = Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return creating(project, 'HSET', key, ...given.flat());
+  return createCommand(project, 'HSET', key, ...given.flat());
 }
 
-/** A collection that grows while other keys are written. */
-export interface Growing {
-  /** Takes the arguments of one element; gives a command when enough of them came together. */
+/** A collection that is filled while other keys are written. */
+export interface CollectionWriter {
+  /** Buffers the arguments of one element; returns a command when the buffer is full. */
   add(...element: Argument[]): Iterable<Write>;
-  /** The command for what is left. */
+  /** The command for the buffered rest. */
   rest(): Iterable<Write>;
 }
 
-/** Element by element into one key, with `ZADD`, `SADD`, `RPUSH` or `HSET`. */
-export function growing(project: string | null, name: string, key: Argument): Growing {
+/** Adds elements to one key with `ZADD`, `SADD`, `RPUSH` or `HSET`. */
+export function collectionWriter(project: string | null, name: string, key: Argument): CollectionWriter {
   let waiting: Argument[] = [];
   let exists = false;
   const flush = (): Write[] => {
     if (waiting.length === 0) return [];
-    const write = (exists ? changing : creating)(project, name, key, ...waiting);
+    const write = (exists ? changeCommand : createCommand)(project, name, key, ...waiting);
     waiting = [];
     exists = true;
     return [write];

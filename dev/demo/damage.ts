@@ -3,8 +3,8 @@ import { runOne } from '../../lib/redis/run-one.js';
 import { scanReplies } from '../../lib/redis/scan.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 
-/** The id of one of the projects. */
-export async function someProject(redis: RedisPort): Promise<string> {
+/** The id of the first project that SCAN returns; '' when there is none. */
+export async function findFirstProject(redis: RedisPort): Promise<string> {
   for await (const key of keysOf(redis)) {
     const { family, project } = classifyKey(key.toString('utf8'));
     if (family === 'project' && project !== null) return project;
@@ -12,15 +12,15 @@ export async function someProject(redis: RedisPort): Promise<string> {
   return '';
 }
 
-/** Removes every key that names the project, as a wrong click in the dashboard would; returns how many. */
+/** Removes every key of the project, as a wrong click in the dashboard would; returns how many. */
 export async function deleteProject(redis: RedisPort, project: string): Promise<number> {
-  const doomed: Buffer[] = [];
-  for await (const key of keysOf(redis)) if (classifyKey(key.toString('utf8')).project === project) doomed.push(key);
-  if (doomed.length > 0) await redis.pipeline([['UNLINK', ...doomed]]);
-  return doomed.length;
+  const keys: Buffer[] = [];
+  for await (const key of keysOf(redis)) if (classifyKey(key.toString('utf8')).project === project) keys.push(key);
+  if (keys.length > 0) await redis.pipeline([['UNLINK', ...keys]]);
+  return keys.length;
 }
 
-/** Loses everything and puts a little of something else in its place, as a new deployment on the old database would. */
+/** Empties the database and writes a few other keys, as a new deployment on the old database would. */
 export async function loseEverything(redis: RedisPort): Promise<void> {
   await redis.transaction([
     ['FLUSHALL'],

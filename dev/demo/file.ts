@@ -10,7 +10,7 @@ import { restore } from '../../lib/cli/restore.js';
 import type { RestoreOptions } from '../../lib/cli/restore/request.js';
 import { countKeys } from './damage.js';
 
-/** Writes the snapshot into one file, and brings an empty database back from that file alone. */
+/** Exports the snapshot into one file, and restores an empty database from that file. */
 export async function fileStory(
   context: Context,
   redis: RedisPort,
@@ -20,13 +20,13 @@ export async function fileStory(
   const folder = await mkdtemp(join(tmpdir(), 'soulcaster-demo-'));
   try {
     const file = join(folder, 'night.jsonl.gz');
-    step('Exporting the night into one file, as it would be handed over: export');
+    step('Exporting the snapshot into one file: export');
     await exportFile(context, snapshot, file, { format: 'jsonl' });
 
     step('Restoring that file into an empty database');
     await runOne(redis, (sdk) => sdk.flushall());
     await restore(context, file, { ...options, fromSource: true, yes: true });
-    context.print(`  ${counted(await countKeys(redis), 'key')} in the database: the night, as before`);
+    context.print(`  ${counted(await countKeys(redis), 'key')} in the database: the data of the snapshot`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

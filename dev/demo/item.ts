@@ -7,7 +7,7 @@ import { find } from '../../lib/cli/inspect/find.js';
 import { restore } from '../../lib/cli/restore.js';
 import type { RestoreOptions } from '../../lib/cli/restore/request.js';
 
-/** What the application needs to delete an item. */
+/** The fields of an item that a deletion needs. */
 interface Item {
   readonly id: string;
   readonly title: string;
@@ -15,7 +15,7 @@ interface Item {
   readonly external: string | null;
 }
 
-/** Finds an item, shows it, deletes it as the application does, compares, and brings back this one item. */
+/** Finds an item, shows it, deletes it as the application does, compares, and restores this one item. */
 export async function itemStory(
   context: Context,
   redis: RedisPort,
@@ -25,17 +25,17 @@ export async function itemStory(
   const item = await newestItem(redis, project);
   const key = buildKey('feedback', { project, item: item.id });
 
-  step(`Finding an item (${item.title}) by its id, in whatever key of the snapshot names it: find`);
+  step(`Finding an item (${item.title}) by its id, in every key of the snapshot that contains the id: find`);
   await find(context, item.id, { project: [project], limit: 10 });
 
-  step('Showing it as the snapshot has it: cat');
+  step('Showing the item in the snapshot: cat');
   await cat(context, 'latest', key, {});
 
-  step('Deleting it, as the application does, and comparing the snapshot with the database: diff');
+  step('Deleting the item, as the application does, and comparing the snapshot with the database: diff');
   await deleteItem(redis, project, item);
   await diff(context, 'latest', 'live', { project: [project], keys: true });
 
-  step('Bringing this one item back, into every list it was in: restore --item');
+  step('Restoring this one item, into every list that held it: restore --item');
   await restore(context, 'latest', { ...options, item: [`${project}/${item.id}`], yes: true });
   await diff(context, 'latest', 'live', { project: [project] });
 }
@@ -61,7 +61,7 @@ async function deleteItem(redis: RedisPort, project: string, { external, id, sou
   ]);
 }
 
-/** The texts of a reply that is a list; null is ''. */
+/** The texts of a list reply; null becomes ''. */
 function textsOf(reply: Awaited<ReturnType<RedisPort['pipeline']>>[number] | undefined): string[] {
   if (reply === undefined || !('value' in reply) || !Array.isArray(reply.value)) return [];
   return reply.value.map((value) => (Buffer.isBuffer(value) ? value.toString('utf8') : ''));

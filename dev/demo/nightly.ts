@@ -15,19 +15,19 @@ import { progressView } from '../../lib/cli/output/progress.js';
 
 export interface Night {
   readonly manifest: Manifest;
-  /** From the cron's call to the end of the run. */
+  /** From the call of the cron to the end of the run. */
   readonly milliseconds: number;
 }
 
 type Needs = Pick<Ports, 'clock' | 'store'>;
 
 const CRON = '/api/cron/backup';
-const LOOK_MS = 250;
+const POLL_MS = 250;
 
 const answerSchema = z.object({ runId: z.string() });
 const problemSchema = z.object({ detail: z.string().optional(), title: z.string().optional() });
 
-/** Fires the nightly cron and shows the run that it starts until it is over. Throws the run's error. */
+/** Fires the nightly cron and shows its run until the end. Throws the run's error. */
 export async function nightlyBackup(context: Context, stack: Stack): Promise<Night> {
   const ports = connect(stack.env, ['clock', 'store']);
   const from = ports.clock.now();
@@ -35,34 +35,34 @@ export async function nightlyBackup(context: Context, stack: Stack): Promise<Nig
   const answered = new AbortController();
   const calling = stack.functions.fireCron(CRON).finally(() => answered.abort());
   try {
-    await watchUntil(ports, answered.signal, (run) => view.update(run));
-    const id = await runIdIn(await calling);
-    const run = await watchToEnd(ports, id, context.interrupt, (record) => view.update(record));
+    await showUntilAnswered(ports, answered.signal, (run) => view.update(run));
+    const id = await readRunId(await calling);
+    const run = await showUntilEnd(ports, id, context.interrupt, (record) => view.update(record));
     const error = errorOfRun(run);
     if (error !== null) throw error;
     const loaded = await loadManifest(ports.store, id);
-    if (loaded === null) throw failed('the run ended without a manifest');
+    if (loaded === null) throw callError('the run ended without a manifest');
     return { manifest: loaded.manifest, milliseconds: ports.clock.now() - from };
   } finally {
     view.stop();
-    // Its answer was waited for, or does not matter any more.
+    // The answer was awaited above, or an earlier error is thrown.
     calling.catch(() => undefined);
   }
 }
 
-/** Shows the newest run there is, until the cron's call is answered: it answers at the end of its first attempt. */
-async function watchUntil(ports: Needs, answered: AbortSignal, show: (run: RunRecord) => void): Promise<void> {
+/** Shows the newest run until the cron's call is answered, which is at the end of the first attempt. */
+async function showUntilAnswered(ports: Needs, answered: AbortSignal, show: (run: RunRecord) => void): Promise<void> {
   while (!answered.aborted) {
     let newest: string | null = null;
     for await (const folder of ports.store.folders('runs/')) if (isId(folder)) newest = folder;
     const run = newest === null ? null : await loadRun(ports.store, newest).catch(() => null);
     if (run !== null) show(run.record);
-    await ports.clock.sleep(LOOK_MS, answered);
+    await ports.clock.sleep(POLL_MS, answered);
   }
 }
 
 /** Shows a run until it is over. */
-export async function watchToEnd(
+export async function showUntilEnd(
   ports: Needs,
   id: string,
   interrupt: AbortSignal,
@@ -73,20 +73,20 @@ export async function watchToEnd(
     show(record);
     if (isOver(record)) return record;
     if (interrupt.aborted) throw interrupt.reason;
-    await ports.clock.sleep(LOOK_MS, interrupt);
+    await ports.clock.sleep(POLL_MS, interrupt);
   }
 }
 
-/** The id of the run that an answer tells of. Throws when it tells of a problem. */
-export async function runIdIn(response: Response): Promise<string> {
+/** Reads the id of the started run from an answer. Throws when the answer is a problem. */
+export async function readRunId(response: Response): Promise<string> {
   const body: unknown = await response.json().catch(() => null);
   const answer = answerSchema.safeParse(body);
   if (answer.success) return answer.data.runId;
   const problem = problemSchema.safeParse(body).data;
-  throw failed(`HTTP ${response.status} ${problem?.detail ?? problem?.title ?? ''}`.trim());
+  throw callError(`HTTP ${response.status} ${problem?.detail ?? problem?.title ?? ''}`.trim());
 }
 
-function failed(what: string): AppError {
+function callError(what: string): AppError {
   return new AppError('internal', `The call failed: ${what}`, {
     hint: 'Run the demo again with DEBUG=1; if it fails again, report what it prints.',
   });

@@ -18,23 +18,23 @@ const guardSchema = z.object({
   steps: z.array(z.object({ name: z.string(), state: z.string() })),
 });
 
-/** Proves the newest snapshot by a drill, has the guard make its turn, and shows what has been measured. */
+/** Proves the newest snapshot by a drill, runs the guard, and shows the measured status. */
 export async function proofStory(
   context: Context,
   stack: Stack,
   step: (text: string) => void,
 ): Promise<{ readonly exit: number; readonly status: StatusReport | null }> {
-  step('A drill: the snapshot goes into a scratch database, every key is compared, and it is wiped again');
+  step('A drill: the snapshot is restored into a scratch database, every key is compared, and the database is wiped');
   const drilled = await drill(context, {});
   if (drilled !== 0) return { exit: drilled, status: null };
 
-  step('The guard makes its turn: GET /api/cron/guard');
+  step('Running the guard: GET /api/cron/guard');
   const answer = await stack.functions.fireCron(CRON);
   const turn = guardSchema.safeParse(await answer.json());
-  if (!answer.ok || !turn.success) throw unwell(`the guard answered with status ${answer.status}`);
+  if (!answer.ok || !turn.success) throw demoError(`the guard answered with status ${answer.status}`);
   context.print(`  ${turn.data.steps.map(({ name, state }) => `${name} ${state}`).join(', ')}; ${turn.data.outcome}`);
 
-  step('The status: are the objectives met, in numbers that were measured here?');
+  step('The status: are the objectives met, by the figures measured here?');
   await status(context);
   const ports = connect(stack.env, ['clock', 'signer', 'store']);
   const trust = await connectTrust(stack.env, ports);
@@ -45,13 +45,13 @@ export async function proofStory(
     liveServices(stack.env),
   );
   context.print(
-    '  Nobody is told of alerts here, and the schedule of the queue has not called yet: so it is not watched.',
+    '  "watched" is not ok here: no alert receiver is configured, and the schedule of the queue has not called yet.',
   );
   const isProven = [report.recoverable, report.recoveryTime, report.services].every(({ state }) => state === 'ok');
   return { exit: isProven ? 0 : 1, status: report };
 }
 
-function unwell(what: string): AppError {
+function demoError(what: string): AppError {
   return new AppError('internal', `In the demo ${what}`, {
     hint: 'Run the demo again with DEBUG=1; if it fails again, report what it prints.',
   });

@@ -16,14 +16,14 @@ const DAMAGED = 25;
 const STRAYS = 10;
 const NEAREST = 3;
 
-/** What somebody might ask, and words that the title of what they mean holds. */
+/** Search queries, and words in the title of the expected item. */
 const QUESTIONS = [
   ['somebody paid two times', /charged twice|double payment|second invoice/i],
   ['the screen is too bright in the evening', /dark|night/i],
   ['the codes from my phone do not let me in', /2fa|authenticator|locked out/i],
 ] as const satisfies readonly (readonly [question: string, expected: RegExp])[];
 
-/** A question in plain language and the title that came back first. */
+/** A query in plain language and the title of the best match. */
 export interface Answer {
   readonly question: string;
   readonly title: string;
@@ -31,14 +31,14 @@ export interface Answer {
 }
 
 export interface Indexed {
-  /** Of the re-index; there are no answers unless it is 0. */
+  /** Exit code of the re-index; there are no answers unless it is 0. */
   readonly exit: number;
   readonly answers: readonly Answer[];
 }
 
 /**
- * Ruins the index of a project, rebuilds it over the queue, and asks it something in plain language. Throws when the
- * ruined index gives the right answer, or the rebuilt one a wrong one: then the story would prove nothing.
+ * Corrupts the index of a project, rebuilds it over the queue, and searches it. Throws when the corrupt index gives the right
+ * answer or the rebuilt one a wrong one: the demo would prove nothing.
  */
 export async function reindexStory(context: Context, stack: Stack, step: Step): Promise<Indexed> {
   const { reindex: ports } = indexApp(context.env, { log: context.log });
@@ -49,28 +49,28 @@ export async function reindexStory(context: Context, stack: Stack, step: Step): 
   const made = await reindex(context, { project, mode: 'in-place', watch: true });
   if (made !== 0) return { exit: made, answers: [] };
 
-  step('Corrupting its index: vectors dropped, others of another model, strays, a cluster that is gone');
-  context.print(`  ${await ruin(ports, project)}`);
+  step('Corrupting its index: vectors removed, others overwritten, stray vectors, a cluster that does not exist');
+  context.print(`  ${await corruptIndex(ports, project)}`);
   const [[question, meant]] = QUESTIONS;
   const wrong = await search(context, ports, project, question);
-  if (wrong.some(({ title }) => meant.test(title))) throw unconvincing(question, 'was found in the ruined index');
+  if (wrong.some(({ title }) => meant.test(title))) throw searchError(question, 'was found in the corrupt index');
 
   step('Re-indexing it over the queue, while search continues');
   const done = await reindex(context, { project, mode: 'in-place', watch: true });
   if (done !== 0) return { exit: done, answers: [] };
 
-  step('Asking again');
+  step('Searching again');
   const answers: Answer[] = [];
   for (const [text, words] of QUESTIONS) {
     const [best] = await search(context, ports, project, text);
-    if (best === undefined || !words.test(best.title)) throw unconvincing(text, 'did not come back first');
+    if (best === undefined || !words.test(best.title)) throw searchError(text, 'did not come back first');
     answers.push(best);
   }
   return { exit: 0, answers };
 }
 
-/** Returns what was done, in words. */
-async function ruin({ vectors }: ReindexPorts, project: string): Promise<string> {
+/** Corrupts the index; returns a description. */
+async function corruptIndex({ vectors }: ReindexPorts, project: string): Promise<string> {
   const { vectors: page } = await vectors.range(project, null, ITEMS);
   const isMeant = (title = ''): boolean => QUESTIONS.some(([, expected]) => expected.test(title));
   const dropped = page.filter(({ metadata }) => isMeant(metadata['title']));
@@ -95,13 +95,13 @@ async function ruin({ vectors }: ReindexPorts, project: string): Promise<string>
   return `${counted(dropped.length, 'vector')} dropped, ${damaged.length} written over, ${counted(strays.length, 'stray')} added`;
 }
 
-function unconvincing(question: string, what: string): AppError {
+function searchError(question: string, what: string): AppError {
   return new AppError('internal', `What ${JSON.stringify(question)} means ${what}`, {
     hint: 'Run the demo again with DEBUG=1; if it fails again, report what it prints.',
   });
 }
 
-/** Embeds the question as the application does, and shows what is nearest. */
+/** Embeds the query as the application does, and shows the nearest items. */
 async function search(context: Context, ports: ReindexPorts, project: string, question: string): Promise<Answer[]> {
   const [values = new Float32Array()] = await ports.embedder.embed([question]);
   const matches = await ports.vectors.query(project, values, NEAREST);

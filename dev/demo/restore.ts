@@ -7,12 +7,12 @@ import { reportView } from '../../lib/cli/restore/report-view.js';
 import { restoredResult, type RestoredResult } from '../../lib/restore/result.js';
 import { undoOf } from '../../lib/cli/restore/undo.js';
 import { restore } from '../../lib/cli/restore.js';
-import { countKeys, deleteProject, loseEverything, someProject } from './damage.js';
+import { countKeys, deleteProject, loseEverything, findFirstProject } from './damage.js';
 import { fileStory } from './file.js';
 import { itemStory } from './item.js';
 import { restoreByWebhook } from './webhook.js';
 
-/** What the disasters came to. */
+/** Results of the demo's restores. */
 export interface Restored {
   readonly project: RestoredResult | null;
   readonly everything: RestoredResult | null;
@@ -22,10 +22,10 @@ type Step = (text: string) => void;
 
 const DEFAULTS = { mode: 'replace', ttl: 'keep', safety: true, settle: true, reindex: false } as const;
 
-/** Loses an item, a project, then everything, and brings each back; then undoes the last restore, and brings the night back from a file. */
+/** Loses an item, a project, then everything, and restores each; then undoes the last restore, and restores from a file. */
 export async function restoreStory(context: Context, stack: Stack, snapshot: string, step: Step): Promise<Restored> {
   const { redis } = connect(stack.env, ['redis']);
-  const project = await someProject(redis);
+  const project = await findFirstProject(redis);
 
   await itemStory(context, redis, { project, options: DEFAULTS }, step);
 

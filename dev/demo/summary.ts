@@ -3,10 +3,10 @@ import { sizesOf } from '../../lib/snapshot/sizes.js';
 import { countTable, facts } from '../../lib/cli/output/table.js';
 import type { Night } from './nightly.js';
 
-/** This many families are named; the others are counted together. */
+/** How many families are listed; the others are counted together. */
 const NAMED = 12;
 
-/** What the night came to. */
+/** Renders the figures of the nightly backup. */
 export function demoSummary({ manifest, milliseconds }: Night): string {
   const { counts, parts, spent } = manifest;
   const { plain, stored } = sizesOf(manifest);

@@ -6,11 +6,11 @@ import { errorOfRun } from '../../lib/cli/carry-out.js';
 import type { Context } from '../../lib/cli/context.js';
 import { progressView } from '../../lib/cli/output/progress.js';
 import { signHeaders } from '../../lib/services/standard-webhooks.js';
-import { runIdIn, watchToEnd } from './nightly.js';
+import { readRunId, showUntilEnd } from './nightly.js';
 
 const PATH = '/api/webhooks/restore';
 
-/** Sends a signed request to the restore webhook and shows the run that it starts. Throws the run's error. */
+/** Sends a signed request to the restore webhook and shows its run until the end. Throws the run's error. */
 export async function restoreByWebhook(context: Context, stack: Stack, request: object): Promise<RunRecord> {
   const ports = connect(stack.env, ['clock', 'store']);
   const body = JSON.stringify(request);
@@ -24,7 +24,9 @@ export async function restoreByWebhook(context: Context, stack: Stack, request: 
   });
   const view = progressView(context, () => ports.clock.now());
   try {
-    const run = await watchToEnd(ports, await runIdIn(response), context.interrupt, (record) => view.update(record));
+    const run = await showUntilEnd(ports, await readRunId(response), context.interrupt, (record) =>
+      view.update(record),
+    );
     const error = errorOfRun(run);
     if (error !== null) throw error;
     return run;

@@ -11,19 +11,19 @@ import type { VercelConfig } from './vercel-config.js';
 export interface FunctionHostOptions {
   /** Folder of the project: functions are in its dist/bundle/functions, static files in its public, beside its vercel.json. */
   readonly root: string;
-  /** All that functions see of the environment, beside PATH, HOME and TZ=UTC. */
+  /** The environment of the functions, beside PATH, HOME and TZ=UTC. */
   readonly env: Readonly<Record<string, string>>;
-  /** Default: a free one. */
+  /** Default: a free port. */
   readonly port?: number;
-  /** Default `{root}/vercel.json`, if it is there. */
+  /** Default `{root}/vercel.json`, if the file exists. */
   readonly vercelJson?: string;
   /** Limit of every function, in seconds; default: maxDuration of vercel.json, else 300. */
   readonly limitSeconds?: number;
   /** Default `dist/bundle/functions`, relative to `root`. */
   readonly functionsDir?: string;
-  /** Invocations at a time, each in a separate instance; more of them wait. Default 4. */
+  /** Concurrent invocations, each in a separate instance; others wait. Default 4. */
   readonly maxInstances?: number;
-  /** Takes each line that a function logs, with `[api/name] ` in front; default: the own stderr. */
+  /** Called with each line that a function logs, prefixed with `[api/name] `; default: prints to stderr. */
   readonly onLog?: (line: string) => void;
 }
 
@@ -32,7 +32,7 @@ export interface FunctionHost {
   readonly pid: number;
   /** Calls a cron of vercel.json as Vercel does. Throws when vercel.json has no such cron. */
   fireCron(path: string): Promise<Response>;
-  /** SIGKILLs every instance, so that callers get 502, and leaves the host up. Returns how many there were. */
+  /** SIGKILLs every instance, so that callers get 502; the host continues. Returns how many instances there were. */
   killAll(): Promise<number>;
   /** SIGKILLs the host and its instances, as a power cut would. */
   kill(): Promise<void>;
@@ -43,11 +43,11 @@ export interface FunctionHost {
 const DEFAULT_LIMIT_SECONDS = 300;
 
 /**
- * A stand-in for Vercel on 127.0.0.1: runs the built functions of a project in processes of their own.
+ * A stand-in for Vercel on 127.0.0.1: runs the built functions of a project in separate processes.
  *
- * Modelled: routing by file with `[name]` segments, named exports by method, static files, maxDuration (the process
- * that runs too long is killed), instances that are used again, crons with their authorisation, headers of vercel.json,
- * the request size limit, the platform's own error answers, an environment of exactly the given variables.
+ * Modelled: routing by file with `[name]` segments, named exports by method, static files, maxDuration (a process that runs
+ * too long is killed), reuse of instances, crons with their authorisation, headers of vercel.json, the request size limit,
+ * the platform's error answers, an environment of exactly the given variables.
  *
  * Not modelled: bundling, edge functions, rewrites and redirects of vercel.json, streaming, several
  * invocations in one instance, freezing an instance after its answer, memory limits. An instance runs any of the
@@ -63,21 +63,23 @@ export async function startFunctionHost(options: FunctionHostOptions): Promise<F
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   if (child.stderr !== null) createInterface(child.stderr).on('line', options.onLog ?? printLine);
-  const port = await ready(child, configOf(options, vercel));
+  const port = await waitUntilReady(child, configOf(options, vercel));
   const url = `http://127.0.0.1:${port}`;
-  let asked = 0;
+  let requests = 0;
   return {
     url,
     pid: child.pid ?? 0,
     fireCron: (path) => fireCron(url, path, vercel, options.env.CRON_SECRET),
     async killAll() {
-      const id = ++asked;
-      const answer = until(child, (message) => (message.type === 'killed' && message.id === id ? message.count : null));
-      tell(child, { type: 'kill-all', id });
+      const id = ++requests;
+      const answer = waitForMessage(child, (message) =>
+        message.type === 'killed' && message.id === id ? message.count : null,
+      );
+      send(child, { type: 'kill-all', id });
       return answer;
     },
     kill: () => endChild(child, () => killGroup(child)),
-    stop: () => endChild(child, () => tell(child, { type: 'stop' })),
+    stop: () => endChild(child, () => send(child, { type: 'stop' })),
   };
 }
 
@@ -95,7 +97,7 @@ function configOf(options: FunctionHostOptions, vercel: VercelConfig | null): Ho
   };
 }
 
-/** Vercel calls with GET, and leaves the header out when there is no secret: https://vercel.com/docs/cron-jobs */
+/** Vercel calls with GET, and without the header when there is no secret: https://vercel.com/docs/cron-jobs */
 async function fireCron(
   url: string,
   path: string,
@@ -109,17 +111,17 @@ async function fireCron(
   return fetch(`${url}${path}`, { headers: { 'user-agent': 'vercel-cron/1.0', ...authorization } });
 }
 
-/** Processes can only be started from built files, also when this file itself runs from source in a test, or bundled. */
+/** Processes start from built files, even when this file runs from source in a test, or bundled. */
 function builtFile(name: string): string {
   return join(projectRoot(), 'dist/dev/function-host', name);
 }
 
-async function ready(child: ChildProcess, config: HostConfig): Promise<number> {
-  const port = until(child, (message) => {
+async function waitUntilReady(child: ChildProcess, config: HostConfig): Promise<number> {
+  const port = waitForMessage(child, (message) => {
     if (message.type === 'failed') throw new Error(`The function host did not start: ${message.message}`);
     return message.type === 'ready' ? message.port : null;
   });
-  tell(child, { type: 'start', config });
+  send(child, { type: 'start', config });
   return port.catch(async (error: unknown) => {
     await endChild(child, () => killGroup(child));
     throw error;
@@ -127,7 +129,7 @@ async function ready(child: ChildProcess, config: HostConfig): Promise<number> {
 }
 
 /** Resolves with the first value that `pick` finds in a message; rejects when `pick` throws or the process ends. */
-function until<T>(child: ChildProcess, pick: (message: FromHost) => T | null): Promise<T> {
+function waitForMessage<T>(child: ChildProcess, pick: (message: FromHost) => T | null): Promise<T> {
   return new Promise((resolve, reject) => {
     const onMessage = (message: FromHost): void => {
       try {
@@ -148,8 +150,8 @@ function until<T>(child: ChildProcess, pick: (message: FromHost) => T | null): P
   });
 }
 
-function tell(child: ChildProcess, message: ToHost): void {
-  // A host that is gone is noticed by its exit.
+function send(child: ChildProcess, message: ToHost): void {
+  // The exit event reports a host that has ended.
   if (child.connected) child.send(message, () => undefined);
 }
 
@@ -158,7 +160,7 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // The group is gone already, which is what was wanted.
+    // The group has already ended.
   }
 }
 

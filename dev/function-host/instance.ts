@@ -5,7 +5,7 @@ type Handler = (request: Request) => Response | Promise<Response>;
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** Runs in a separate process: loads the functions it is asked for and calls them, one invocation at a time. */
+/** Runs in a separate process: loads the requested function and calls it, one invocation at a time. */
 async function invoke(request: InstanceRequest): Promise<FromInstance> {
   const module = (await import(pathToFileURL(request.file).href)) as Record<string, unknown>;
   const handler = handlerOf(module, request.method);
@@ -23,7 +23,7 @@ async function invoke(request: InstanceRequest): Promise<FromInstance> {
   return { type: 'response', status: response.status, headers: [...response.headers], body };
 }
 
-/** HEAD is answered by GET where it has no handler of its own. */
+/** GET answers HEAD when there is no handler for HEAD. */
 function handlerOf(module: Record<string, unknown>, method: string): Handler | null {
   if (!METHODS.includes(method)) return null;
   const own = module[method] ?? (method === 'HEAD' ? module.GET : undefined);
@@ -35,7 +35,7 @@ function allowedMethods(module: Record<string, unknown>): string[] {
 }
 
 function send(message: FromInstance): void {
-  // The host being gone is noticed by 'disconnect'.
+  // The 'disconnect' event reports a host that has ended.
   process.send?.(message, () => undefined);
 }
 

@@ -4,11 +4,11 @@ import type { FromHost, HostConfig, ToHost } from './protocol.js';
 import { findRoutes } from './routes.js';
 import { serve } from './server.js';
 
-/** The host process: it is told by its parent what to serve, and ends when the parent is gone. */
+/** The host process: the parent sends the configuration, and the process ends with the parent. */
 let pool: Pool | null = null;
 
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
-const tell = (message: FromHost): void => void process.send?.(message);
+const send = (message: FromHost): void => void process.send?.(message);
 
 async function start(config: HostConfig): Promise<void> {
   const instances = new Pool({ env: config.env, maxInstances: config.maxInstances, log });
@@ -16,7 +16,7 @@ async function start(config: HostConfig): Promise<void> {
   const routes = await findRoutes(config.functionsDir);
   const context = { config, routes, pool: instances, log };
   const { url } = await serveHttp((request, response) => serve(context, request, response), config.port);
-  tell({ type: 'ready', port: Number(new URL(url).port) });
+  send({ type: 'ready', port: Number(new URL(url).port) });
 }
 
 function end(): void {
@@ -28,11 +28,11 @@ process.on('message', (message: ToHost) => {
   switch (message.type) {
     case 'start':
       start(message.config).catch((error: unknown) =>
-        tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) }),
+        send({ type: 'failed', message: error instanceof Error ? error.message : String(error) }),
       );
       break;
     case 'kill-all':
-      tell({ type: 'killed', id: message.id, count: pool?.killAll() ?? 0 });
+      send({ type: 'killed', id: message.id, count: pool?.killAll() ?? 0 });
       break;
     case 'stop':
       end();

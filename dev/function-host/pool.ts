@@ -13,11 +13,11 @@ const LOAD_LIMIT_MS = 30_000;
 export type Outcome =
   | Exclude<FromInstance, { type: 'running' }>
   | { readonly type: 'timeout' }
-  /** The process ended in the middle: by a signal, or because the function's code ended it. */
+  /** The process ended during the invocation: by a signal, or because the function's code ended it. */
   | { readonly type: 'ended'; readonly signal: string | null };
 
 export interface Job {
-  /** Name in front of what the function logs. */
+  /** Prefix of the function's log lines. */
   readonly name: string;
   readonly request: InstanceRequest;
   readonly limitMs: number;
@@ -25,7 +25,7 @@ export interface Job {
 
 interface Instance {
   readonly child: ChildProcess;
-  /** The function that runs there, or ran there last. */
+  /** The function that runs in the instance, or ran last. */
   name: string;
 }
 
@@ -35,7 +35,7 @@ export interface PoolOptions {
   readonly log: (line: string) => void;
 }
 
-/** Instances are processes, started when needed and used again; a function that is out of time dies with its process. */
+/** A pool of processes, started on demand and reused; a function that exceeds its limit is killed with its process. */
 export class Pool {
   private readonly instances = new Set<Instance>();
   private readonly idle: Instance[] = [];
@@ -50,7 +50,7 @@ export class Pool {
     return this.limit(() => this.runNow(job));
   }
 
-  /** Kills every instance, and with it what runs there. Returns how many. */
+  /** Kills every instance. Returns how many there were. */
   killAll(): number {
     const count = this.instances.size;
     for (const { child } of this.instances) child.kill('SIGKILL');
@@ -60,19 +60,19 @@ export class Pool {
   private async runNow(job: Job): Promise<Outcome> {
     const instance = this.idle.pop() ?? this.start();
     instance.name = job.name;
-    const outcome = await this.watch(instance.child, job);
+    const outcome = await this.invoke(instance.child, job);
     if (this.instances.has(instance) && outcome.type !== 'timeout') this.idle.push(instance);
     return outcome;
   }
 
-  private watch(child: ChildProcess, job: Job): Promise<Outcome> {
+  private invoke(child: ChildProcess, job: Job): Promise<Outcome> {
     return new Promise((resolve) => {
       const timeOut = (): void => {
         child.kill('SIGKILL');
-        settle({ type: 'timeout' });
+        finish({ type: 'timeout' });
       };
       let timer = setTimeout(timeOut, LOAD_LIMIT_MS);
-      const settle = (outcome: Outcome): void => {
+      const finish = (outcome: Outcome): void => {
         clearTimeout(timer);
         child.off('message', onMessage);
         child.off('exit', onExit);
@@ -80,16 +80,16 @@ export class Pool {
       };
       const onMessage = (message: FromInstance): void => {
         if (message.type !== 'running') {
-          settle(message);
+          finish(message);
           return;
         }
         clearTimeout(timer);
         timer = setTimeout(timeOut, job.limitMs);
       };
-      const onExit = (_: number | null, signal: string | null): void => settle({ type: 'ended', signal });
+      const onExit = (_: number | null, signal: string | null): void => finish({ type: 'ended', signal });
       child.on('message', onMessage);
       child.on('exit', onExit);
-      // A process that died a moment ago is reported by its exit.
+      // The exit event reports a process that has just died.
       child.send(job.request, () => undefined);
     });
   }

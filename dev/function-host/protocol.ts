@@ -1,6 +1,6 @@
 import type { VercelConfig } from './vercel-config.js';
 
-/** What the host process is started with. */
+/** Configuration of the host process. */
 export interface HostConfig {
   /** Folder of the built functions: `{root}/dist/bundle/functions` by default. */
   readonly functionsDir: string;
@@ -9,10 +9,10 @@ export interface HostConfig {
   /** The variables that functions see, beside PATH, HOME and TZ. */
   readonly env: Readonly<Record<string, string>>;
   readonly port: number;
-  /** The longest run of each function, in seconds: the first pattern that fits holds. */
+  /** The time limit of each function, in seconds: the first matching pattern applies. */
   readonly limits: readonly { readonly pattern: string; readonly seconds: number }[];
   readonly defaultLimitSeconds: number;
-  /** Headers of vercel.json, by the paths that they are for. */
+  /** Headers of vercel.json, by path. */
   readonly headers: VercelConfig['headers'];
   readonly rewrites: VercelConfig['rewrites'];
   readonly maxInstances: number;
@@ -28,7 +28,7 @@ export type FromHost =
   | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'killed'; readonly id: number; readonly count: number };
 
-/** A request as it goes to an instance. */
+/** A request to an instance. */
 export interface InstanceRequest {
   readonly file: string;
   readonly method: string;
@@ -38,7 +38,7 @@ export interface InstanceRequest {
 }
 
 export type FromInstance =
-  /** The function's module is loaded and its handler about to be called: its time runs from now. */
+  /** The module is loaded and the handler is about to be called: the time limit starts now. */
   | { readonly type: 'running' }
   | {
       readonly type: 'response';

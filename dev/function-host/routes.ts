@@ -3,7 +3,7 @@ import { join, sep } from 'node:path';
 
 export interface Route {
   readonly file: string;
-  /** Path of the file from the folder above, without its ending: `api/runs/[id]`. */
+  /** Path of the file from the parent folder, without its extension: `api/runs/[id]`. */
   readonly name: string;
   readonly pattern: RegExp;
   readonly parameters: readonly string[];
@@ -25,7 +25,7 @@ export async function findRoutes(functionsDir: string): Promise<Route[]> {
     const segments = file.split(sep);
     return segments.some((segment) => /^[_.]/.test(segment)) ? [] : [toRoute(join(functionsDir, file), segments)];
   });
-  // A fixed segment goes before one that takes anything.
+  // Fixed segments take precedence over parameters.
   return routes.sort((a, b) => a.parameters.length - b.parameters.length || (a.name < b.name ? -1 : 1));
 }
 

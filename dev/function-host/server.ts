@@ -5,7 +5,7 @@ import type { HostConfig } from './protocol.js';
 import { matchRoute } from './routes.js';
 import type { Match, Route } from './routes.js';
 import { readStatic } from './statics.js';
-import { fits, headersFor, rewritten } from './vercel-config.js';
+import { matchesPattern, headersFor, rewritePath } from './vercel-config.js';
 
 /** Largest request body: https://vercel.com/docs/functions/limitations */
 const BODY_LIMIT = 4.5 * 1024 * 1024;
@@ -29,11 +29,11 @@ export async function serve(context: ServerContext, request: IncomingMessage, re
   const reply =
     typeof body === 'number' ? platformError(413, 'FUNCTION_PAYLOAD_TOO_LARGE') : await replyTo(context, request, body);
   for (const [name, value] of reply.headers) response.appendHeader(name, value);
-  // What an answer says itself stands.
+  // Headers of the answer take precedence over those of vercel.json.
   for (const [name, value] of headersFor(context.config, pathOf(request))) {
     if (!response.hasHeader(name)) response.setHeader(name, value);
   }
-  // After a body that was not read to its end the connection cannot be used again.
+  // After a refused body the connection is closed.
   if (typeof body === 'number') response.setHeader('connection', 'close');
   response.writeHead(reply.status);
   response.end(request.method === 'HEAD' ? undefined : reply.body);
@@ -51,9 +51,9 @@ async function replyTo(context: ServerContext, request: IncomingMessage, body: B
     if (method !== 'GET' && method !== 'HEAD') return methodNotAllowed(['GET', 'HEAD']);
     return { status: 200, headers: [['content-type', file.type]], body: file.body };
   }
-  // As on Vercel, what has a function is not rewritten.
+  // As on Vercel, functions take precedence over rewrites.
   const { config, routes } = context;
-  const match = matchRoute(routes, url.pathname) ?? matchRoute(routes, rewritten(config, url.pathname));
+  const match = matchRoute(routes, url.pathname) ?? matchRoute(routes, rewritePath(config, url.pathname));
   if (match === null) return problem(404, 'not-found', 'There is nothing at this address');
   return callFunction(context, request, { match, url, body, method });
 }
@@ -71,7 +71,8 @@ async function callFunction(context: ServerContext, request: IncomingMessage, ca
   const { config } = context;
   // In production Vercel puts the values of dynamic segments into the query as well.
   for (const [parameter, value] of Object.entries(match.parameters)) url.searchParams.set(parameter, value);
-  const seconds = config.limits.find(({ pattern }) => fits(pattern, name))?.seconds ?? config.defaultLimitSeconds;
+  const seconds =
+    config.limits.find(({ pattern }) => matchesPattern(pattern, name))?.seconds ?? config.defaultLimitSeconds;
   const outcome = await context.pool.run({
     name,
     request: { file, method, url: url.href, headers: headersOf(request, url), body },
@@ -113,7 +114,7 @@ function problem(status: number, code: string, title: string): Reply {
   return { status, headers: [['content-type', 'application/problem+json']], body };
 }
 
-/** As Vercel answers for a function that cannot: https://vercel.com/docs/errors */
+/** Vercel's answer for a function that fails: https://vercel.com/docs/errors */
 function platformError(status: number, code: string): Reply {
   const headers = [
     ['content-type', 'text/plain; charset=utf-8'],

@@ -19,7 +19,7 @@ export interface StaticFile {
   readonly body: Buffer;
 }
 
-/** The file of a folder that a path names, `index.html` for a folder; null if there is none inside of it. */
+/** The static file for a path, `index.html` for a folder; null if there is none inside `folder`. */
 export async function readStatic(folder: string, path: string): Promise<StaticFile | null> {
   const file = resolve(folder, path);
   if (file === null) return null;

@@ -10,10 +10,10 @@ const schema = z.looseObject({
     .default([]),
 });
 
-/** What the host takes from vercel.json. */
+/** The fields of vercel.json that the host uses. */
 export type VercelConfig = z.infer<typeof schema>;
 
-/** Reads vercel.json; null if the file is not there. Throws on what is no such file. */
+/** Reads vercel.json; null if the file does not exist. Throws if it is invalid. */
 export async function readVercelConfig(file: string): Promise<VercelConfig | null> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
@@ -22,15 +22,15 @@ export async function readVercelConfig(file: string): Promise<VercelConfig | nul
   return text === null ? null : schema.parse(JSON.parse(text));
 }
 
-/** The headers that vercel.json adds to an answer to this path. Of the sources' grammar it takes groups such as `(.*)`. */
+/** The headers that vercel.json adds to answers for this path. Of the source syntax only groups such as `(.*)` work. */
 export function headersFor(config: Pick<VercelConfig, 'headers'>, path: string): [name: string, value: string][] {
   return config.headers
     .filter(({ source }) => new RegExp(`^${source}$`).test(path))
     .flatMap(({ headers }) => headers.map(({ key, value }): [string, string] => [key.toLowerCase(), value]));
 }
 
-/** The path that leads to the function for this one. Of the sources' grammar it takes `:name` for one segment, and groups. */
-export function rewritten(config: Pick<VercelConfig, 'rewrites'>, path: string): string {
+/** Applies the rewrites of vercel.json. Of the source syntax only groups and `:name` for one segment work. */
+export function rewritePath(config: Pick<VercelConfig, 'rewrites'>, path: string): string {
   for (const { source, destination } of config.rewrites) {
     const names = [...source.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
     const found = new RegExp(`^${source.replaceAll(/:\w+/g, '([^/]+)')}$`).exec(path);
@@ -40,15 +40,15 @@ export function rewritten(config: Pick<VercelConfig, 'rewrites'>, path: string):
   return path;
 }
 
-/** Limits by pattern, in the order in which they are written. */
+/** Limits by pattern, in the order of vercel.json. */
 export function limitsOf(config: VercelConfig | null): { pattern: string; seconds: number }[] {
   return Object.entries(config?.functions ?? {}).flatMap(([pattern, { maxDuration }]) =>
     maxDuration === undefined ? [] : [{ pattern, seconds: maxDuration }],
   );
 }
 
-/** Whether a pattern of `functions` names the function; sources may be .ts or .js. Takes `**`, `*` and `?`. */
-export function fits(pattern: string, name: string): boolean {
+/** Whether a pattern of `functions`, with `**`, `*` and `?`, matches the function; sources may be .ts or .js. */
+export function matchesPattern(pattern: string, name: string): boolean {
   const source = pattern.replace(/\*\*\/|\*\*|[*?]|[.+^${}()|[\]\\]/g, (part) => {
     if (part === '**/') return '(?:.*/)?';
     if (part === '**') return '.*';

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 
-/** What was asked and done so far. */
+/** Counts since the start. */
 export interface GeminiCounts {
-  /** Calls that were authorised and well-formed, those that failed afterwards included. */
+  /** Authorised, well-formed calls, including those that failed later. */
   calls(): number;
-  /** Texts for which a vector was made, whether the answer arrived or not; a text counts each time. */
+  /** Embedded texts, including lost answers and repetitions. */
   textsEmbedded(): number;
-  /** Different texts among them. */
+  /** Distinct embedded texts. */
   distinctTexts(): number;
-  /** How often a vector was made for this text. */
+  /** How often this text was embedded. */
   timesEmbedded(text: string): number;
 }
 
@@ -22,7 +22,7 @@ export interface CallCounter {
 export function callCounter(): CallCounter {
   let calls = 0;
   let total = 0;
-  // By digest: a load test has more text than should be held here.
+  // By digest: a load test has too much text to hold in memory.
   const times = new Map<string, number>();
   const digest = (text: string): string => createHash('sha1').update(text).digest('base64');
   return {

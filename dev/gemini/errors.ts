@@ -1,4 +1,4 @@
-/** An answer other than 200, as Google's APIs send it (google/rpc/status.proto in JSON). */
+/** An error answer of Google's APIs (google/rpc/status.proto in JSON). */
 export class GoogleError extends Error {
   constructor(
     readonly code: number,
@@ -18,11 +18,11 @@ export class GoogleError extends Error {
 const TYPE = 'type.googleapis.com/google.rpc.';
 const HELP = 'For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.';
 
-export function invalidArgument(message: string): GoogleError {
+export function invalidArgumentError(message: string): GoogleError {
   return new GoogleError(400, 'INVALID_ARGUMENT', message);
 }
 
-export function wrongKey(): GoogleError {
+export function wrongKeyError(): GoogleError {
   return new GoogleError(400, 'INVALID_ARGUMENT', 'API key not valid. Please pass a valid API key.', [
     {
       '@type': `${TYPE}ErrorInfo`,
@@ -33,7 +33,7 @@ export function wrongKey(): GoogleError {
   ]);
 }
 
-export function noKey(): GoogleError {
+export function missingKeyError(): GoogleError {
   return new GoogleError(
     403,
     'PERMISSION_DENIED',
@@ -41,11 +41,11 @@ export function noKey(): GoogleError {
   );
 }
 
-export function noPermission(): GoogleError {
+export function noPermissionError(): GoogleError {
   return new GoogleError(403, 'PERMISSION_DENIED', "Your API key doesn't have permission to call this method.");
 }
 
-export function unknownModel(model: string, method: string): GoogleError {
+export function unknownModelError(model: string, method: string): GoogleError {
   return new GoogleError(
     404,
     'NOT_FOUND',
@@ -53,8 +53,8 @@ export function unknownModel(model: string, method: string): GoogleError {
   );
 }
 
-/** 429 with everything that Google says about it. `model` is the bare name. */
-export function exhausted(period: 'Minute' | 'Day', retryDelayMs: number, model: string): GoogleError {
+/** 429 with all of Google's details. `model` is the bare name. */
+export function quotaError(period: 'Minute' | 'Day', retryDelayMs: number, model: string): GoogleError {
   return new GoogleError(429, 'RESOURCE_EXHAUSTED', `You exceeded your current quota. ${HELP}`, [
     {
       '@type': `${TYPE}QuotaFailure`,
@@ -77,8 +77,8 @@ export function exhausted(period: 'Minute' | 'Day', retryDelayMs: number, model:
   ]);
 }
 
-/** 429 as it also comes: without any details. */
-export function exhaustedBare(): GoogleError {
+/** 429 without details, which Google sends as well. */
+export function bareQuotaError(): GoogleError {
   return new GoogleError(429, 'RESOURCE_EXHAUSTED', 'Resource has been exhausted (e.g. check quota).');
 }
 

@@ -1,4 +1,4 @@
-/** A call that is about to be served: it was authorised and well-formed. */
+/** An authorised, well-formed call that is about to be served. */
 export interface GeminiCall {
   /** Counts from 0. */
   readonly index: number;
@@ -6,10 +6,10 @@ export interface GeminiCall {
 }
 
 /**
- * What goes wrong with a whole call. Not embedded: `rate-limit` (429 with RetryInfo of 17 s), `rate-limit-bare` (429
- * without details), `daily-quota` (429 with a quota per day, and a RetryInfo all the same, as Google sends it),
- * `denied` (403), a status of 5xx, `hang` (no answer at all), `reset` (the connection is cut). Embedded all the same:
- * `lose-reply` (cut instead of the answer), `half-reply` (cut within it), `one-short` (a vector less), `not-json`.
+ * Faults of a whole call. Without embedding: `rate-limit` (429 with RetryInfo of 17 s), `rate-limit-bare` (429 without
+ * details), `daily-quota` (429 with a quota per day and, as from Google, a RetryInfo), `denied` (403), a status of 5xx, `hang`
+ * (no answer), `reset` (the connection is cut). After embedding: `lose-reply` (cut instead of the answer), `half-reply` (cut
+ * within the answer), `one-short` (one vector is missing), `not-json`.
  */
 export type CallFault =
   | 'rate-limit'
@@ -25,22 +25,22 @@ export type CallFault =
   | 500
   | 503;
 
-/** What is wrong with one vector of an answer: one component is not a number, all are 0, or there is one too few. */
+/** Faults of one vector: a component is not a number, all are 0, or one is missing. */
 export type VectorFault = 'nan' | 'zero' | 'short';
 
 export interface GeminiFaults {
   readonly call: (call: GeminiCall) => CallFault | null;
   readonly vector: (text: string) => VectorFault | null;
-  /** Whether this text is refused for ever; the call that holds it fails as a whole with 400. */
+  /** Whether this text is always refused; a call with the text fails as a whole with 400. */
   readonly refuse: (text: string) => boolean;
-  /** Whether the service fails over this text for ever; the call that holds it fails as a whole with 500. */
+  /** Whether the service always fails on this text; a call with the text fails as a whole with 500. */
   readonly fail: (text: string) => boolean;
 }
 
 export const NO_FAULTS: GeminiFaults = { call: () => null, vector: () => null, refuse: () => false, fail: () => false };
 
-/** The vector as the fault makes it, ready for JSON. */
-export function spoil(vector: readonly number[], fault: VectorFault): readonly (number | string)[] {
+/** Applies a fault to a vector, ready for JSON. */
+export function applyVectorFault(vector: readonly number[], fault: VectorFault): readonly (number | string)[] {
   switch (fault) {
     case 'nan':
       return ['NaN', ...vector.slice(1)];

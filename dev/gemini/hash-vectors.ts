@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 
-/** A vector as it is, when it is asked for, and as JSON. */
+/** A vector as JSON and, on demand, as numbers. */
 export interface Vector {
   values(): readonly number[];
   readonly json: Buffer;
 }
 
-/** Some values of a vector, and the JSON of each with a comma before it: to write the digits is what takes time. */
+/** Some values of a vector, with their JSON, each preceded by a comma: formatting the digits is the slow part. */
 interface Piece {
   readonly values: readonly number[];
   readonly json: Buffer;
@@ -17,10 +17,10 @@ const PIECES = 512;
 const OPEN = '['.charCodeAt(0);
 const CLOSE = Buffer.from(']');
 
-/** Makes pseudo-random vectors of one dimension and about this length: equal texts have equal ones, others are about at right angles. */
+/** Makes pseudo-random vectors of about this length: equal texts have equal vectors, others are nearly orthogonal. */
 export function hashVectorMaker(dimensions: number, length: number): (text: string) => Vector {
   const next = numbersOf('pieces');
-  /** Each number has its share of the length, so that a vector has the whole whatever it is made of. */
+  /** The root mean square of the values, so that any combination of pieces has the same length. */
   const share = length / Math.sqrt(dimensions);
   const pieces = Array.from({ length: PIECES }, () => pieceOf(pseudoRandom(next, PIECE_LENGTH), share));
   const rest = dimensions % PIECE_LENGTH;
@@ -46,7 +46,7 @@ export function pseudoRandom(next: () => number, count: number): number[] {
   return Array.from({ length: Math.max(0, count) }, () => next() / 2 ** 31);
 }
 
-/** Whole numbers of 32 bits, with a sign, that depend on the text alone (xorshift32, seeded with its SHA-256). */
+/** Signed 32-bit integers that depend on the text alone (xorshift32, seeded with the text's SHA-256). */
 export function numbersOf(text: string): () => number {
   let state = createHash('sha256').update(text).digest().readUInt32LE() || 1;
   return () => {

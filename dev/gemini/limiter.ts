@@ -1,9 +1,9 @@
-/** Takes `count` texts of the minute's allowance, or says after how many milliseconds of the vendor's to come again. */
+/** Takes `count` texts from the minute's allowance; when it is used up, returns the wait in the vendor's milliseconds. */
 export type Limiter = (count: number) => { readonly retryDelayMs: number } | null;
 
 /**
- * Fixed windows of one minute, `speed` times shorter in real time. A call that does not fit into what is left of one is
- * refused as a whole and takes nothing from it.
+ * Fixed windows of one minute, `speed` times shorter in real time. A call that exceeds the rest of a window is refused as a
+ * whole and takes nothing.
  */
 export function minuteLimiter(textsPerMinute: number, speed: number, now: () => number = Date.now): Limiter {
   const windowMs = 60_000 / speed;
@@ -20,7 +20,7 @@ export function minuteLimiter(textsPerMinute: number, speed: number, now: () => 
 
 /** A day's quota of texts. */
 export interface DayQuota {
-  /** Takes `count` texts of it; false, and takes nothing, when it has not as many left. */
+  /** Takes `count` texts from the quota; returns false and takes nothing when fewer are left. */
   take(count: number): boolean;
   renew(): void;
 }

@@ -1,16 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** One vector of 512 numbers a text. */
+/** One vector of 512 numbers per text. */
 export type Model = (texts: readonly string[]) => Promise<number[][]>;
 
-/** Texts at a time: the model holds the thread, and others want to run in between. */
+/** Texts per batch: the model blocks the thread, and other work runs between batches. */
 const CHUNK = 4;
 
 let loading: Promise<Model> | undefined;
 
 /**
- * The Universal Sentence Encoder lite, whose weights come with the package: no network. It is loaded at the first call
- * (0.2 s and 130 MB of memory) and kept for the process.
+ * The Universal Sentence Encoder lite. Its weights are part of the package, so no network is needed. The first call loads it
+ * (0.2 s and 130 MB of memory) for the life of the process.
  */
 export function loadModel(): Promise<Model> {
   loading ??= load();

@@ -1,51 +1,54 @@
-import { invalidArgument } from './errors.js';
+import { invalidArgumentError } from './errors.js';
 
 export interface EmbedRequest {
   readonly text: string;
   readonly dimensions: number;
 }
 
-/** A request of one model: two models give unlike vectors for the same text. */
+/** A request to one model: models give different vectors for the same text. */
 export interface ModelRequest extends EmbedRequest {
   readonly model: string;
 }
 
-/** 4 MiB, as the API says when it refuses a bigger one. */
+/** 4 MiB, as in the API's error for larger requests. */
 export const MAX_BODY_BYTES = 4_194_304;
 const MAX_BATCH = 100;
 const DIMENSIONS = { least: 128, most: 3072 };
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Reads the body of `batchEmbedContents`; throws GoogleError 400 for the first thing that is wrong with it. */
+/** Parses the body of `batchEmbedContents`; throws GoogleError 400 for the first error. */
 export function parseBatch(body: string, model: string): EmbedRequest[] {
   const { requests } = parseObject(body);
   if (!Array.isArray(requests) || requests.length === 0) {
-    throw invalidArgument('* BatchEmbedContentsRequest.requests: at least one request is required\n');
+    throw invalidArgumentError('* BatchEmbedContentsRequest.requests: at least one request is required\n');
   }
   if (requests.length > MAX_BATCH) {
-    throw invalidArgument(`* BatchEmbedContentsRequest.requests: at most ${MAX_BATCH} requests can be in one batch\n`);
+    throw invalidArgumentError(
+      `* BatchEmbedContentsRequest.requests: at most ${MAX_BATCH} requests can be in one batch\n`,
+    );
   }
   return requests.map((request: unknown, index) => {
     const field = `BatchEmbedContentsRequest.requests[${index}]`;
-    if (!isFields(request)) throw invalidArgument(`Invalid value at 'requests[${index}]'`);
+    if (!isFields(request)) throw invalidArgumentError(`Invalid value at 'requests[${index}]'`);
     if (request.model !== `models/${model}`)
-      throw invalidArgument(`* ${field}.model: must be the model of the batch\n`);
+      throw invalidArgumentError(`* ${field}.model: must be the model of the batch\n`);
     return parseOne(request, field);
   });
 }
 
-/** Reads the body of `embedContent`; the model may be left to the path. */
+/** Parses the body of `embedContent`, in which the model is optional: the path names it. */
 export function parseSingle(body: string): EmbedRequest {
   return parseOne(parseObject(body), 'EmbedContentRequest');
 }
 
 function parseOne({ content, outputDimensionality }: Fields, field: string): EmbedRequest {
   const parts: unknown = isFields(content) ? content.parts : undefined;
-  if (!Array.isArray(parts) || parts.length === 0) throw invalidArgument(`* ${field}.content: content is required\n`);
+  if (!Array.isArray(parts) || parts.length === 0)
+    throw invalidArgumentError(`* ${field}.content: content is required\n`);
   const texts = parts.map((part: unknown) => (isFields(part) ? part.text : undefined));
   if (!texts.every((text) => typeof text === 'string' && text !== '')) {
-    throw invalidArgument(`* ${field}.content contains an empty Part.\n`);
+    throw invalidArgumentError(`* ${field}.content contains an empty Part.\n`);
   }
   return { text: texts.join('\n'), dimensions: parseDimensions(outputDimensionality, field) };
 }
@@ -54,7 +57,7 @@ function parseDimensions(value: unknown, field: string): number {
   const { least, most } = DIMENSIONS;
   if (value === undefined || value === null) return most;
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-  throw invalidArgument(`* ${field}.output_dimensionality: must be between ${least} and ${most}\n`);
+  throw invalidArgumentError(`* ${field}.output_dimensionality: must be between ${least} and ${most}\n`);
 }
 
 function parseObject(body: string): Fields {
@@ -62,10 +65,10 @@ function parseObject(body: string): Fields {
   try {
     parsed = JSON.parse(body);
   } catch {
-    throw invalidArgument('Invalid JSON payload received.');
+    throw invalidArgumentError('Invalid JSON payload received.');
   }
   if (!isFields(parsed))
-    throw invalidArgument('Invalid JSON payload received. Unknown name "": Root element must be a message.');
+    throw invalidArgumentError('Invalid JSON payload received. Unknown name "": Root element must be a message.');
   return parsed;
 }
 

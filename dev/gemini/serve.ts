@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CallCounter } from './counts.js';
-import { exhausted, exhaustedBare, invalidArgument, noPermission, serverError } from './errors.js';
-import { spoil } from './faults.js';
+import { quotaError, bareQuotaError, invalidArgumentError, noPermissionError, serverError } from './errors.js';
+import { applyVectorFault } from './faults.js';
 import type { CallFault, GeminiFaults } from './faults.js';
 import type { DayQuota, Limiter } from './limiter.js';
 import type { EmbedRequest } from './request.js';
@@ -21,7 +21,7 @@ export interface Service {
   readonly faults: () => GeminiFaults;
 }
 
-/** The JSON of each embedding's values; or a body that is not the API's; or what the connection does in place of a whole answer. */
+/** The JSON of each embedding's values, a body that is not from the API, or a fault of the connection. */
 export type Outcome =
   | { readonly embeddings: readonly Buffer[] }
   | { readonly body: string }
@@ -30,22 +30,22 @@ export type Outcome =
 const RETRY_DELAY_MS = 17_000;
 const CHARACTERS_A_TOKEN = 4;
 
-/** Serves a well-formed call, with the faults that are in force; throws GoogleError when it is refused. */
+/** Serves a well-formed call with the active faults; throws GoogleError when it is refused. */
 export async function serve(service: Service, model: string, requests: readonly EmbedRequest[]): Promise<Outcome> {
   const texts = requests.map(({ text }) => text);
   const faults = service.faults();
   const fault = faults.call({ index: service.counter.call(), texts });
   if (service.delayMs > 0) await delay(service.delayMs, undefined, { ref: false });
   if (fault === 'hang' || fault === 'reset') return { silence: fault };
-  refuseBy(fault, model);
+  throwCallFault(fault, model);
   checkTexts(texts, faults);
   const refusal = service.limiter(texts.length);
-  if (refusal !== null) throw exhausted('Minute', refusal.retryDelayMs, model);
+  if (refusal !== null) throw quotaError('Minute', refusal.retryDelayMs, model);
   const tokens = texts.reduce((sum, { length }) => sum + Math.ceil(length / CHARACTERS_A_TOKEN), 0);
   const tokenRefusal = service.tokenLimiter(tokens);
-  if (tokenRefusal !== null) throw exhausted('Minute', tokenRefusal.retryDelayMs, model);
+  if (tokenRefusal !== null) throw quotaError('Minute', tokenRefusal.retryDelayMs, model);
   if (!service.today.take(texts.length)) {
-    throw exhausted('Day', RETRY_DELAY_MS, model);
+    throw quotaError('Day', RETRY_DELAY_MS, model);
   }
   const vectors = await service.embed(requests.map((request) => ({ ...request, model })));
   service.counter.embedded(texts);
@@ -54,22 +54,22 @@ export async function serve(service: Service, model: string, requests: readonly 
   if (fault === 'not-json') return { body: '<html>a page of some proxy</html>' };
   const embeddings = vectors.map((vector, index) => {
     const spoilt = faults.vector(texts[index] ?? '');
-    return spoilt === null ? vector.json : Buffer.from(JSON.stringify(spoil(vector.values(), spoilt)));
+    return spoilt === null ? vector.json : Buffer.from(JSON.stringify(applyVectorFault(vector.values(), spoilt)));
   });
   return { embeddings: fault === 'one-short' ? embeddings.slice(1) : embeddings };
 }
 
-function refuseBy(fault: CallFault | null, model: string): void {
-  if (fault === 'rate-limit') throw exhausted('Minute', RETRY_DELAY_MS, model);
-  if (fault === 'rate-limit-bare') throw exhaustedBare();
-  if (fault === 'daily-quota') throw exhausted('Day', RETRY_DELAY_MS, model);
-  if (fault === 'denied') throw noPermission();
+function throwCallFault(fault: CallFault | null, model: string): void {
+  if (fault === 'rate-limit') throw quotaError('Minute', RETRY_DELAY_MS, model);
+  if (fault === 'rate-limit-bare') throw bareQuotaError();
+  if (fault === 'daily-quota') throw quotaError('Day', RETRY_DELAY_MS, model);
+  if (fault === 'denied') throw noPermissionError();
   if (typeof fault === 'number') throw serverError(fault);
 }
 
-/** Quotes the text, as Google's own messages may. */
+/** The error quotes the text, as Google's messages may. */
 function checkTexts(texts: readonly string[], { fail, refuse }: GeminiFaults): void {
   if (texts.some((text) => fail(text))) throw serverError(500);
   const at = texts.findIndex((text) => refuse(text));
-  if (at >= 0) throw invalidArgument(`Invalid value at 'requests[${at}].content': ${JSON.stringify(texts[at])}`);
+  if (at >= 0) throw invalidArgumentError(`Invalid value at 'requests[${at}].content': ${JSON.stringify(texts[at])}`);
 }

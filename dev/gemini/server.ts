@@ -1,6 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { bodyOf } from '../stand-in-server.js';
-import { GoogleError, invalidArgument, noKey, noPermission, serverError, unknownModel, wrongKey } from './errors.js';
+import {
+  GoogleError,
+  invalidArgumentError,
+  missingKeyError,
+  noPermissionError,
+  serverError,
+  unknownModelError,
+  wrongKeyError,
+} from './errors.js';
 import { MAX_BODY_BYTES, parseBatch, parseSingle } from './request.js';
 import { serve } from './serve.js';
 import type { Service } from './serve.js';
@@ -19,7 +27,7 @@ export async function answer(service: Service, request: IncomingMessage, respons
 async function call(service: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const bytes = await bodyOf(request, MAX_BODY_BYTES);
   if (typeof bytes === 'number') {
-    throw invalidArgument(`Request payload size exceeds the limit: ${MAX_BODY_BYTES} bytes.`);
+    throw invalidArgumentError(`Request payload size exceeds the limit: ${MAX_BODY_BYTES} bytes.`);
   }
   const body = bytes.toString('utf8');
   const url = new URL(request.url ?? '/', 'http://127.0.0.1');
@@ -32,23 +40,23 @@ async function call(service: Service, request: IncomingMessage, response: Server
   const [, model = '', method = ''] =
     /^\/v1beta\/models\/([^/:]+):(batchEmbedContents|embedContent)$/.exec(url.pathname) ?? [];
   if (request.method !== 'POST' || method === '') throw new GoogleError(404, 'NOT_FOUND', 'Not Found');
-  if (!service.models.includes(model)) throw unknownModel(model, method);
+  if (!service.models.includes(model)) throw unknownModelError(model, method);
   const batch = method === 'batchEmbedContents';
   const outcome = await serve(service, model, batch ? parseBatch(body, model) : [parseSingle(body)]);
   if ('body' in outcome) send(response, 200, outcome.body);
-  else if ('silence' in outcome) keepSilent(response, outcome.silence);
+  else if ('silence' in outcome) breakConnection(response, outcome.silence);
   else {
     send(response, 200, batch ? batchAnswer(outcome.embeddings) : singleAnswer(outcome.embeddings));
   }
 }
 
-/** Counts toward no limit, and a fault of calls is one of this as well. */
+/** Not counted by the limits; faults of calls apply. */
 function showModel(response: ServerResponse, service: Service, model: string): void {
   const fault = service.faults().call({ index: -1, texts: [] });
-  if (fault === 'hang' || fault === 'reset') keepSilent(response, fault);
+  if (fault === 'hang' || fault === 'reset') breakConnection(response, fault);
   else if (typeof fault === 'number') throw serverError(fault);
-  else if (fault === 'denied') throw noPermission();
-  else if (!service.models.includes(model)) throw unknownModel(model, 'getModel');
+  else if (fault === 'denied') throw noPermissionError();
+  else if (!service.models.includes(model)) throw unknownModelError(model, 'getModel');
   else {
     const methods = ['embedContent', 'countTextTokens', 'asyncBatchEmbedContent'];
     send(response, 200, JSON.stringify({ name: `models/${model}`, supportedGenerationMethods: methods }));
@@ -56,11 +64,11 @@ function showModel(response: ServerResponse, service: Service, model: string): v
 }
 
 function checkKey(given: string | string[] | null, apiKey: string): void {
-  if (given === null || given === '') throw noKey();
-  if (given !== apiKey) throw wrongKey();
+  if (given === null || given === '') throw missingKeyError();
+  if (given !== apiKey) throw wrongKeyError();
 }
 
-/** Put together from bytes: of a hundred vectors a string would have to be encoded again. */
+/** Assembled from bytes, because a string of a hundred vectors would have to be encoded again. */
 function batchAnswer(embeddings: readonly Buffer[]): Buffer {
   const parts = embeddings.flatMap((values, at) => [Buffer.from(at === 0 ? '{"values":' : '},{"values":'), values]);
   const end = embeddings.length === 0 ? ']}' : '}]}';
@@ -79,7 +87,7 @@ function send(response: ServerResponse, status: number, body: string | Buffer): 
   response.end(body);
 }
 
-function keepSilent(response: ServerResponse, silence: 'hang' | 'reset' | 'half-reply'): void {
+function breakConnection(response: ServerResponse, silence: 'hang' | 'reset' | 'half-reply'): void {
   if (silence === 'reset') response.socket?.resetAndDestroy();
   if (silence !== 'half-reply') return;
   response.writeHead(200, { 'content-type': 'application/json; charset=UTF-8', 'content-length': 1_000_000 });

@@ -2,36 +2,36 @@ import { hashVectorMaker, numbersOf, pseudoRandom, type Vector } from './hash-ve
 import { loadModel } from './model.js';
 import type { ModelRequest } from './request.js';
 
-/** One vector a text, each of the dimension asked for. */
+/** One vector per text, of the requested dimension. */
 export type Vectors = (requests: readonly ModelRequest[]) => Promise<Vector[]>;
 
 const FULL_DIMENSIONS = 3072;
 /** The part of a text that the vendor's model reads: 2,048 tokens of about 4 characters. */
 const TEXT_LIMIT = 8192;
-/** What the local model is given of it: its time grows with the length, its tokenizer's with the square. */
+/** The part that the local model reads: its time grows with the length, its tokenizer's with the square. */
 const MODEL_READS = 240;
-/** Length of a vector below the full dimension: far enough from 1 to be noticed. */
+/** Length of a vector below the full dimension: clearly not 1. */
 const SHORT_LENGTH = 0.65;
-/** Length of the noise beside the model's vector of length 1: too small to change what is near. */
+/** Length of the noise added to the model's vector of length 1: too small to change neighbours. */
 const NOISE_LENGTH = 0.05;
 
-/** Vectors of the model, widened with noise that depends on all of the text. */
+/** Vectors of the model, padded with noise that depends on the whole text. */
 export const modelVectors: Vectors = async (requests) => {
   const model = await loadModel();
   const vectors = await model(requests.map(({ text }) => firstCharacters(text, MODEL_READS)));
   return requests.map(({ text, dimensions, model: name }, index) => {
-    const kept = inSpaceOf(name, unit((vectors[index] ?? []).slice(0, dimensions)));
-    const noise = unit(pseudoRandom(numbersOf(readable(text)), dimensions - kept.length));
-    return finish([...kept, ...noise.map((value) => value * NOISE_LENGTH)]);
+    const kept = moveToSpaceOf(name, normalize((vectors[index] ?? []).slice(0, dimensions)));
+    const noise = normalize(pseudoRandom(numbersOf(truncate(text)), dimensions - kept.length));
+    return scaleToVendor([...kept, ...noise.map((value) => value * NOISE_LENGTH)]);
   });
 };
 
 const makers = new Map<number, (text: string) => Vector>();
 
-/** Pseudo-random vectors: equal texts have equal ones, any others are about at right angles. */
+/** Pseudo-random vectors: equal texts have equal vectors, others are nearly orthogonal. */
 export const hashVectors: Vectors = (requests) =>
   Promise.resolve(
-    requests.map(({ text, dimensions, model }) => makerOf(dimensions)(`${prefixOf(model)}${readable(text)}`)),
+    requests.map(({ text, dimensions, model }) => makerOf(dimensions)(`${prefixOf(model)}${truncate(text)}`)),
   );
 
 function makerOf(dimensions: number): (text: string) => Vector {
@@ -46,23 +46,23 @@ function prefixOf(model: string): string {
   return model === FIRST_MODEL ? '' : `${model} `;
 }
 
-/** Another model's space: the same neighbours, at right angles to the first model's. */
-function inSpaceOf(model: string, vector: readonly number[]): readonly number[] {
+/** Moves a vector into another model's space, which has the same neighbours and is nearly orthogonal to the first. */
+function moveToSpaceOf(model: string, vector: readonly number[]): readonly number[] {
   if (model === FIRST_MODEL) return vector;
   return vector.map((_, at) => vector[(at + (vector.length >> 1)) % vector.length] ?? 0);
 }
 
-function readable(text: string): string {
+function truncate(text: string): string {
   return firstCharacters(text, TEXT_LIMIT);
 }
 
-/** Never half of a surrogate pair. */
+/** Never splits a surrogate pair. */
 function firstCharacters(text: string, count: number): string {
   return text.length <= count ? text : text.slice(0, count).replace(/[\ud800-\udbff]$/, '');
 }
 
-/** Of the length that the vendor's vectors of this dimension have, and with the digits of a 32-bit float. */
-function finish(vector: readonly number[]): Vector {
+/** Scales a vector to the vendor's length for its dimension, with the digits of a 32-bit float. */
+function scaleToVendor(vector: readonly number[]): Vector {
   const scale = (vendorLength(vector.length) / (lengthOf(vector) || 1)) * 1e8;
   const values = vector.map((value) => Math.round(value * scale) / 1e8);
   return { values: () => values, json: Buffer.from(JSON.stringify(values)) };
@@ -72,7 +72,7 @@ function vendorLength(dimensions: number): number {
   return dimensions === FULL_DIMENSIONS ? 1 : SHORT_LENGTH;
 }
 
-function unit(vector: readonly number[]): number[] {
+function normalize(vector: readonly number[]): number[] {
   const length = lengthOf(vector) || 1;
   return vector.map((value) => value / length);
 }

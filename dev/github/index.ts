@@ -3,11 +3,11 @@ import { serveApi, type ApiCall, type ApiReply, type Served } from '../stand-in-
 export interface StandInToken {
   readonly token: string;
   readonly login: string;
-  /** Of a classic token; null for a fine-grained one. */
+  /** Scopes of a classic token; null for a fine-grained one. */
   readonly scopes: readonly string[] | null;
-  /** As GitHub writes it, such as `2026-12-31 23:59:59 UTC`; null when the token never ends. */
+  /** In GitHub's format, such as `2026-12-31 23:59:59 UTC`; null when the token never expires. */
   readonly expires?: string | null;
-  /** `owner/name` of what it may reach, and whether it may push. */
+  /** Access by `owner/name`; `write` allows pushing. */
   readonly repositories?: Readonly<Record<string, 'read' | 'write'>>;
 }
 
@@ -17,9 +17,10 @@ export interface StandInApp {
 }
 
 /**
- * What is answered in the place of the answer: a rate limit (`primary` with X-RateLimit-Remaining 0, `secondary` with
- * Retry-After, `secondary-bare` with its text alone, `address` for who shows no credential), credentials refused after too many wrong ones, an organization's single sign-on, a suspended account or app, a
- * fine-grained token without the permission, a status of 5xx; no answer at all, or a page that is not GitHub's.
+ * Faults: a rate limit (`primary` with X-RateLimit-Remaining 0, `secondary` with Retry-After, `secondary-bare` with its text
+ * alone, `address` for calls without a credential), credentials refused after too many wrong ones, an organization's single
+ * sign-on, a suspended account or app, a fine-grained token without the permission, a status of 5xx, no answer, or a page
+ * that is not from GitHub.
  */
 export type GitHubFault =
   | 'primary'
@@ -45,14 +46,14 @@ export type GitHubFault =
 export interface GitHubStandInOptions {
   readonly tokens?: readonly StandInToken[];
   readonly apps?: readonly StandInApp[];
-  /** Asked for every call; null for none. */
+  /** Returns the fault of a call; null for none. */
   readonly fault?: (call: ApiCall) => GitHubFault | null;
 }
 
 export interface GitHubStandIn {
   readonly url: string;
   readonly calls: readonly ApiCall[];
-  /** From now on these tokens, apps or faults in the place of those before. */
+  /** Replaces the given tokens, apps or faults. */
   set(changes: GitHubStandInOptions): void;
   stop(): Promise<void>;
 }
@@ -60,12 +61,12 @@ export interface GitHubStandIn {
 const RATE = { 'x-ratelimit-limit': '5000', 'x-ratelimit-used': '12' };
 
 /**
- * A stand-in for the few calls of GitHub's REST API by which a credential is tried, on loopback.
+ * A stand-in for the calls of GitHub's REST API that check credentials, on loopback.
  *
  * Modelled, after github/rest-api-description and docs.github.com: GET /user, GET /repos/{owner}/{repo}, POST
  * /applications/{client_id}/token with basic authorisation; the headers of scopes, expiry and rate limit; 401 `Bad
- * credentials`, 403 and 429 of the limits, 403 of single sign-on, suspension and missing permissions, 404 for what a
- * token may not see. Not modelled: everything else. Guessed: that an unknown client id is answered as a wrong secret.
+ * credentials`, 403 and 429 of the limits, 403 of single sign-on, suspension and missing permissions, 404 for repositories
+ * that a token may not see. Not modelled: everything else. Guessed: that an unknown client id is answered as a wrong secret.
  */
 export async function startGitHub(options: GitHubStandInOptions = {}): Promise<GitHubStandIn> {
   let now: Required<GitHubStandInOptions> = { tokens: [], apps: [], fault: () => null, ...options };
@@ -73,7 +74,7 @@ export async function startGitHub(options: GitHubStandInOptions = {}): Promise<G
   const server = await serveApi((call) => {
     calls.push(call);
     const fault = now.fault(call);
-    return fault === null ? reply(now, call) : faulty(fault);
+    return fault === null ? answerCall(now, call) : applyFault(fault);
   });
   return {
     url: server.url,
@@ -83,7 +84,7 @@ export async function startGitHub(options: GitHubStandInOptions = {}): Promise<G
   };
 }
 
-function reply(now: Required<GitHubStandInOptions>, call: ApiCall): ApiReply {
+function answerCall(now: Required<GitHubStandInOptions>, call: ApiCall): ApiReply {
   const app = /^\/applications\/([^/]+)\/token$/.exec(call.path)?.[1];
   if (app !== undefined && call.method === 'POST') return checkToken(now, decodeURIComponent(app), call);
   const given = /^(?:Bearer|token) (.+)$/i.exec(call.headers.authorization ?? '')?.[1];
@@ -118,7 +119,7 @@ function headersOf({ expires, scopes }: StandInToken): Record<string, string> {
   };
 }
 
-function faulty(fault: GitHubFault): Served {
+function applyFault(fault: GitHubFault): Served {
   const reset = String(Math.ceil(Date.now() / 1000) + 900);
   switch (fault) {
     case 'cut':

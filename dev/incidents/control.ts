@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { AppError, toAppError, type ErrorCode } from '../../lib/errors.js';
 import { serveApi, type ApiReply } from '../stand-in-server.js';
-import type { Mended, RunningRehearsal, Told } from './index.js';
+import type { MendResult, RunningRehearsal, StartedIncident } from './index.js';
 
 interface Place {
   readonly url: string;
   readonly token: string;
 }
 
-/** Takes the words of other terminals, on loopback; `file` says to them where, and is for its owner alone. */
+/** Serves commands of other terminals, on loopback; `file`, readable by its owner alone, holds address and token. */
 export async function openControl(rehearsal: RunningRehearsal, file: string): Promise<{ stop(): Promise<void> }> {
   const token = randomBytes(24).toString('base64url');
   const server = await serveApi(async ({ headers, method, path }): Promise<ApiReply> => {
@@ -32,12 +32,13 @@ export async function openControl(rehearsal: RunningRehearsal, file: string): Pr
   };
 }
 
-/** Begins an incident in the stack that runs, from another terminal. Throws what went wrong there. */
-export const beginThere = (file: string, name: string): Promise<Told> => ask<Told>(file, `/begin/${name}`);
+/** Starts an incident in the running stack, from another terminal. Throws the stack's error. */
+export const beginRemotely = (file: string, name: string): Promise<StartedIncident> =>
+  request<StartedIncident>(file, `/begin/${name}`);
 
-export const mendThere = (file: string): Promise<Mended> => ask<Mended>(file, '/mend');
+export const mendRemotely = (file: string): Promise<MendResult> => request<MendResult>(file, '/mend');
 
-async function ask<T>(file: string, path: string): Promise<T> {
+async function request<T>(file: string, path: string): Promise<T> {
   const { token, url } = JSON.parse(await readFile(file, 'utf8')) as Place;
   const reply = await fetch(`${url}${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}` } });
   const body = (await reply.json()) as T & { code: ErrorCode; message: string; hint: string };

@@ -3,26 +3,26 @@ import { backup } from '../../lib/cli/backup.js';
 import type { Context } from '../../lib/cli/context.js';
 import { reindex } from '../../lib/cli/reindex.js';
 import { restore } from '../../lib/cli/restore.js';
-import { deleteProject, loseEverything, someProject } from '../demo/damage.js';
+import { deleteProject, loseEverything, findFirstProject } from '../demo/damage.js';
 import type { Incident, Scene } from './model.js';
 
 const RESTORE = { mode: 'replace', ttl: 'keep', safety: true, settle: true, reindex: false, local: true } as const;
 
-async function project({ env }: Context): Promise<string> {
-  return someProject(connect(env, ['redis']).redis);
+async function findProject({ env }: Context): Promise<string> {
+  return findFirstProject(connect(env, ['redis']).redis);
 }
 
-/** An item that the project's list by time holds. */
-async function someItem({ env }: Context, of: string): Promise<string> {
+/** The oldest item in the project's list by time. */
+async function findItem({ env }: Context, of: string): Promise<string> {
   const [reply] = await connect(env, ['redis']).redis.pipeline([['ZRANGE', `feedback:created:${of}`, 0, 0]]);
   const [first] = reply !== undefined && 'value' in reply && Array.isArray(reply.value) ? reply.value : [];
   return Buffer.isBuffer(first) ? first.toString('utf8') : String(first);
 }
 
-/** Breaks a restore of everything off once it has begun to write. */
-async function breakRestoreOff({ context, stack }: Scene): Promise<void> {
+/** Starts a restore of everything and interrupts it after the first writes. */
+async function interruptRestore({ context, stack }: Scene): Promise<void> {
   const operator = await context();
-  const { redis } = stack.rehearsal.doors;
+  const { redis } = stack.rehearsal.proxies;
   await loseEverything(connect(operator.env, ['redis']).redis);
   let hasWritten = false;
   redis.fail(({ body }) => {
@@ -33,13 +33,13 @@ async function breakRestoreOff({ context, stack }: Scene): Promise<void> {
   try {
     await restore(operator, 'latest', { ...RESTORE, yes: true });
   } catch {
-    // That it fails is what was wanted.
+    // The restore is meant to fail.
   } finally {
     redis.fail(null);
   }
 }
 
-/** Data that is gone, wrong or doubtful. */
+/** Incidents with lost, wrong or doubtful data. */
 export const DATA_INCIDENTS: readonly Incident[] = [
   {
     name: 'item-lost',
@@ -48,8 +48,8 @@ export const DATA_INCIDENTS: readonly Incident[] = [
     sees: 'A user asks where a message went. The status is ok: it watches the backups, not the application.',
     async begin({ context }) {
       const operator = await context();
-      const of = await project(operator);
-      const item = await someItem(operator, of);
+      const of = await findProject(operator);
+      const item = await findItem(operator, of);
       await connect(operator.env, ['redis']).redis.transaction([
         ['UNLINK', `feedback:${of}:${item}`],
         ['ZREM', `feedback:created:${of}`, item],
@@ -64,7 +64,7 @@ export const DATA_INCIDENTS: readonly Incident[] = [
     sees: 'The dashboard does not show the project any more. The status is ok until the next snapshot.',
     async begin({ context }) {
       const operator = await context();
-      const of = await project(operator);
+      const of = await findProject(operator);
       await deleteProject(connect(operator.env, ['redis']).redis, of);
       return { variables: { PROJECT: of } };
     },
@@ -97,7 +97,7 @@ export const DATA_INCIDENTS: readonly Incident[] = [
     section: 'A restore broke off',
     sees: 'The alerts restore-failed and restore-unfinished; status: not recoverable.',
     async begin(scene) {
-      await breakRestoreOff(scene);
+      await interruptRestore(scene);
       return {};
     },
   },
@@ -108,13 +108,13 @@ export const DATA_INCIDENTS: readonly Incident[] = [
     sees: 'Users miss what they did today. The report of the restore named the snapshot that undoes it.',
     async begin({ context }) {
       const operator = await context();
-      const of = await project(operator);
+      const of = await findProject(operator);
       await connect(operator.env, ['redis']).redis.pipeline([
         ['HSET', `project:${of}`, 'name', 'Named after the snapshot'],
       ]);
       const documents: unknown[] = [];
-      const told: Context = { ...operator, document: (value) => void documents.push(value) };
-      await restore(told, 'latest', { ...RESTORE, yes: true });
+      const recording: Context = { ...operator, document: (value) => void documents.push(value) };
+      await restore(recording, 'latest', { ...RESTORE, yes: true });
       return { variables: { UNDO: (documents[0] as { undo: string }).undo } };
     },
   },
@@ -127,7 +127,7 @@ export const DATA_INCIDENTS: readonly Incident[] = [
       const operator = await context();
       await reindex(operator, { all: true, mode: 'in-place', local: true, yes: true });
       const { vectors } = connect(operator.env, ['vectors']);
-      const of = await project(operator);
+      const of = await findProject(operator);
       await vectors.remove(of, 'all');
       return { variables: { PROJECT: of } };
     },
@@ -141,7 +141,7 @@ export const DATA_INCIDENTS: readonly Incident[] = [
       const operator = await context();
       const env = { ...operator.env, EMBEDDING_MODEL: 'gemini-embedding-2' };
       await reindex({ ...operator, env }, { all: true, mode: 'in-place', local: true, yes: true });
-      return { variables: { PROJECT: await project(operator) } };
+      return { variables: { PROJECT: await findProject(operator) } };
     },
   },
 ];

@@ -16,11 +16,11 @@ import type { Scene } from './model.js';
 
 const DATA = { projects: 2, items: 40, seed: 15 };
 
-/** What `status` says, as its JSON document. */
+/** The JSON document of `status`. */
 export async function statusOf(context: Context): Promise<StatusReport> {
-  const seen: unknown[] = [];
-  await status({ ...context, document: (value) => void seen.push(value) });
-  return seen[0] as StatusReport;
+  const documents: unknown[] = [];
+  await status({ ...context, document: (value) => void documents.push(value) });
+  return documents[0] as StatusReport;
 }
 
 /** Why the status is not ok. */
@@ -28,7 +28,7 @@ export function reasonsOf({ recoverable, recoveryTime, services, watched }: Stat
   return [recoverable, recoveryTime, watched, services].flatMap(({ reasons }) => reasons);
 }
 
-/** Has both schedulers call the guard, as the platforms do, and waits until they are heard of. */
+/** Lets both schedulers call the guard, as the platforms do, and waits until the state records the calls. */
 export async function fireSchedulers({ context, stack }: Scene): Promise<void> {
   const { env } = await context();
   const heard = async (): Promise<string | null> => {
@@ -39,11 +39,11 @@ export async function fireSchedulers({ context, stack }: Scene): Promise<void> {
   await stack.functions.fireCron('/api/cron/guard');
   const [schedule] = stack.queue.schedules();
   const isFired = schedule !== undefined && stack.queue.fireSchedule(String(schedule['scheduleId']));
-  // A turn that fails is told by the status: nothing is waited for without end.
+  // Waits at most 60 s: the status reports a guard that fails.
   for (let tries = 0; isFired && tries < 240 && (await heard()) === before; tries++) await delay(250);
 }
 
-/** Makes what a deployment has after its first day, so that the status is ok. Throws `usage` when it is not then. */
+/** Creates what a deployment has after its first day. Throws `usage` when the status is not ok afterwards. */
 export async function makeHealthy(scene: Scene): Promise<void> {
   const context = await scene.context();
   if ((await statusOf(context)).state === 'ok') return;
@@ -57,6 +57,6 @@ export async function makeHealthy(scene: Scene): Promise<void> {
   const report = await statusOf(context);
   if (report.state === 'ok') return;
   throw new AppError('usage', `The status is not ok before the incident: ${reasonsOf(report).join('; ')}`, {
-    hint: 'Mend that first, or start afresh: stop the stack, rm -r .local, and start it again.',
+    hint: 'Fix that first, or start over: stop the stack, rm -r .local, and start it again.',
   });
 }

@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.js';
 import { DATA_INCIDENTS } from './data.js';
 import { makeHealthy, reasonsOf, statusOf } from './healthy.js';
-import type { Begun, Incident, Scene } from './model.js';
+import type { IncidentOutcome, Incident, Scene } from './model.js';
 import { SCHEDULE_INCIDENTS } from './schedules.js';
 import { SERVICE_INCIDENTS } from './services.js';
 
@@ -9,25 +9,25 @@ export type { Incident, Scene } from './model.js';
 
 export const INCIDENTS: readonly Incident[] = [...DATA_INCIDENTS, ...SCHEDULE_INCIDENTS, ...SERVICE_INCIDENTS];
 
-/** An incident that was begun, as an operator is told of it. */
-export interface Told {
+/** A started incident, as shown to the operator. */
+export interface StartedIncident {
   readonly incident: string;
   readonly sees: string;
   readonly section: string;
   readonly variables: Readonly<Record<string, string>>;
-  /** What `mend` ends; null where the section's own commands end all of it. */
+  /** What `mend` repairs; null when the section's commands repair everything. */
   readonly mend: string | null;
 }
 
-/** How things are after `mend`. */
-export interface Mended {
+/** The status after `mend`. */
+export interface MendResult {
   readonly incident: string | null;
   readonly ended: string | null;
   readonly state: string;
   readonly reasons: readonly string[];
 }
 
-/** Throws `usage` for a name that is none. */
+/** Throws `usage` for an unknown name. */
 export function findIncident(name: string): Incident {
   const found = INCIDENTS.find((one) => one.name === name);
   if (found !== undefined) return found;
@@ -36,9 +36,9 @@ export function findIncident(name: string): Incident {
   });
 }
 
-/** Incidents on one scene, one at a time. */
-export function rehearsalOf(scene: Scene) {
-  let current: { readonly name: string; readonly mend: Begun['mend'] } | null = null;
+/** Runs incidents on a scene, one at a time. */
+export function createRehearsal(scene: Scene) {
+  let current: { readonly name: string; readonly mend: IncidentOutcome['mend'] } | null = null;
 
   async function end(): Promise<string | null> {
     const mend = current?.mend;
@@ -48,11 +48,11 @@ export function rehearsalOf(scene: Scene) {
   }
 
   return {
-    /** Ends what the last incident left, makes sure that all is well, then breaks it. */
-    async begin(name: string): Promise<Told> {
+    /** Repairs the last incident, makes sure that the status is ok, then starts the incident. */
+    async begin(name: string): Promise<StartedIncident> {
       const incident = findIncident(name);
       if (incident.needsS3 === true && scene.stack.urls.s3 === null) {
-        throw new AppError('usage', `The incident ${name} takes a bucket, and the store of this stack is a folder`, {
+        throw new AppError('usage', `The incident ${name} needs a bucket, and the store of this stack is a folder`, {
           hint: `Stop the stack, then: npx soulcaster-backup dev --s3 --incident ${name}`,
         });
       }
@@ -62,7 +62,7 @@ export function rehearsalOf(scene: Scene) {
       current = { name, mend };
       return { incident: name, sees: incident.sees, section: incident.section, variables, mend: mend?.words ?? null };
     },
-    async mend(): Promise<Mended> {
+    async mend(): Promise<MendResult> {
       const name = current?.name ?? null;
       const ended = await end();
       const report = await statusOf(await scene.context());
@@ -71,4 +71,4 @@ export function rehearsalOf(scene: Scene) {
   };
 }
 
-export type RunningRehearsal = ReturnType<typeof rehearsalOf>;
+export type RunningRehearsal = ReturnType<typeof createRehearsal>;

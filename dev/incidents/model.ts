@@ -1,29 +1,29 @@
 import type { Context } from '../../lib/cli/context.js';
 import type { Rehearsal, Stack } from '../stack/index.js';
 
-/** Where an incident happens: a running stack with all that is around it, and an operator's variables. */
+/** The setting of an incident: a running stack with its surroundings, and the operator's variables. */
 export interface Scene {
   readonly stack: Stack & { readonly rehearsal: Rehearsal };
-  /** What a command of the operator would have to work with now; it prints nothing. */
+  /** The context of an operator's command now; it prints nothing. */
   readonly context: () => Promise<Context>;
 }
 
 export interface Incident {
   readonly name: string;
-  /** What has happened, in a sentence that an operator does not know yet. */
+  /** What has happened, which the operator does not know yet. */
   readonly title: string;
-  /** The heading of the section of docs/operations.md that ends it. */
+  /** The heading of the section of docs/operations.md that resolves the incident. */
   readonly section: string;
   /** What an operator sees first. */
   readonly sees: string;
-  /** It takes a bucket: `dev --s3`. */
+  /** Whether the incident needs a bucket: `dev --s3`. */
   readonly needsS3?: boolean;
-  readonly begin: (scene: Scene) => Promise<Begun>;
+  readonly begin: (scene: Scene) => Promise<IncidentOutcome>;
 }
 
-export interface Begun {
-  /** Shell variables that the commands of the section take. */
+export interface IncidentOutcome {
+  /** Shell variables for the commands of the section. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** Ends what no command of the operator ends. */
+  /** Repairs what no command of the operator repairs. */
   readonly mend?: { readonly words: string; readonly end: () => Promise<void> };
 }

@@ -15,17 +15,17 @@ import { fireSchedulers } from './healthy.js';
 import type { Incident } from './model.js';
 
 const HOUR_MS = 3_600_000;
-/** So old the newest snapshot is after a night that was missed. */
+/** Age of the newest snapshot after a missed night. */
 const MISSED_MS = 30 * HOUR_MS;
 
 /** Ids of the snapshots that `list` shows, newest first. */
-async function snapshots(context: Context): Promise<string[]> {
+async function listSnapshotIds(context: Context): Promise<string[]> {
   const documents: unknown[] = [];
   await listSnapshots({ ...context, document: (value) => void documents.push(value) }, { limit: 200 });
   return (documents[0] as { snapshots: { id: string }[] }).snapshots.map(({ id }) => id);
 }
 
-/** Schedulers, runs, and snapshots that are not as they should be. */
+/** Incidents with schedulers, runs and snapshots. */
 export const SCHEDULE_INCIDENTS: readonly Incident[] = [
   {
     name: 'missed-night',
@@ -34,7 +34,7 @@ export const SCHEDULE_INCIDENTS: readonly Incident[] = [
     sees: 'The alert rpo-breached; /api/status answers 503; the uptime monitor rings.',
     async begin({ context }) {
       const operator = await context();
-      for (const id of await snapshots(operator)) {
+      for (const id of await listSnapshotIds(operator)) {
         await forget(operator, id, { reason: 'the rehearsal of a missed night', force: true });
       }
       const { clock } = connect(operator.env, ['clock']);
@@ -90,7 +90,7 @@ export const SCHEDULE_INCIDENTS: readonly Incident[] = [
     async begin({ context }) {
       const operator = await context();
       await backup(operator, { local: true });
-      const [id = ''] = await snapshots(operator);
+      const [id = ''] = await listSnapshotIds(operator);
       const { store } = connect(operator.env, ['store']);
       const manifest = (await loadManifest(store, id))?.manifest;
       const name = partName(id, manifest?.parts[0]?.name ?? '');
@@ -111,7 +111,7 @@ export const SCHEDULE_INCIDENTS: readonly Incident[] = [
     async begin({ context }) {
       const operator = await context();
       await backup(operator, { local: true });
-      const [, before = ''] = await snapshots(operator);
+      const [, before = ''] = await listSnapshotIds(operator);
       const plain = connectPlainStore(loadConfig(operator.env, ['store']).store);
       const kept = await plain.read(manifestName(before));
       await plain.remove(manifestName(before));

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { protectedDatabase } from '../../lib/app/connect/database.js';
 import type { FaultAction } from '../fault-proxy.js';
-import type { Door } from '../door.js';
+import type { ServiceProxy } from '../service-proxy.js';
 import { freshGitHubToken, gitHubToken, STANDBY_ID } from '../stack/rehearsal.js';
 import type { Rehearsal } from '../stack/index.js';
 import { fireSchedulers } from './healthy.js';
@@ -15,32 +15,37 @@ const s3Error = (status: number, code: string): FaultAction => ({
   body: `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`,
 });
 
-const doorOf = (door: Door | null): Door => {
-  if (door === null) throw new TypeError('the store has no door');
-  return door;
+const requireProxy = (proxy: ServiceProxy | null): ServiceProxy => {
+  if (proxy === null) throw new TypeError('the store has no proxy');
+  return proxy;
 };
 
 const answers = (values: Readonly<Record<string, string>>) => ({ ANSWERS: JSON.stringify(values) });
 
-/** A vendor's token that is no longer taken, and the new one that its console gives. */
-function refused(name: string, variable: string, vendor: string, doorIn: (rehearsal: Rehearsal) => Door): Incident {
+/** A vendor refuses a token; the new token is the answer that its console shows. */
+function refusedIncident(
+  name: string,
+  variable: string,
+  vendor: string,
+  proxyIn: (rehearsal: Rehearsal) => ServiceProxy,
+): Incident {
   return {
     name: `${name}-refused`,
     title: `${vendor} refuses ${variable}: it was reset in the console`,
     section: SECTION,
     sees: `The alert credential-failed from the guard's next turn on; status: services not ok.`,
-    begin: ({ stack }) => Promise.resolve({ variables: answers({ [variable]: doorIn(stack.rehearsal).changeKey() }) }),
+    begin: ({ stack }) => Promise.resolve({ variables: answers({ [variable]: proxyIn(stack.rehearsal).changeKey() }) }),
   };
 }
 
-/** The door is shut until the vendor is back. */
-function outage(door: Door, fault: Parameters<Door['fail']>[0], words: string) {
-  door.fail(fault);
+/** The service fails until `mend` ends the fault. */
+function startOutage(proxy: ServiceProxy, fault: Parameters<ServiceProxy['fail']>[0], words: string) {
+  proxy.fail(fault);
   return Promise.resolve({
     mend: {
       words,
       end() {
-        door.fail(null);
+        proxy.fail(null);
         return Promise.resolve();
       },
     },
@@ -53,19 +58,19 @@ function replaceGitHubToken({ github }: Rehearsal): string {
   return token;
 }
 
-function noFault({ github }: Rehearsal): Promise<void> {
+function clearFaults({ github }: Rehearsal): Promise<void> {
   github.set({ fault: () => null });
   return Promise.resolve();
 }
 
-/** Services that do not answer, or refuse. */
+/** Incidents with services that do not answer, or refuse. */
 export const SERVICE_INCIDENTS: readonly Incident[] = [
   {
     name: 'queue-down',
     title: 'QStash does not answer',
     section: 'The queue cannot be reached',
     sees: 'The alert credential-failed (queue); a backup over the queue fails with queue-unavailable.',
-    begin: (scene) => outage(scene.stack.rehearsal.doors.queue, { status: 503 }, 'QStash answers again'),
+    begin: (scene) => startOutage(scene.stack.rehearsal.proxies.queue, { status: 503 }, 'QStash answers again'),
   },
   {
     name: 'store-down',
@@ -74,7 +79,7 @@ export const SERVICE_INCIDENTS: readonly Incident[] = [
     sees: 'The alert store-unavailable; /api/status answers 503.',
     needsS3: true,
     begin: (scene) =>
-      outage(doorOf(scene.stack.rehearsal.doors.s3), s3Error(503, 'SlowDown'), 'the store answers again'),
+      startOutage(requireProxy(scene.stack.rehearsal.proxies.s3), s3Error(503, 'SlowDown'), 'the store answers again'),
   },
   {
     name: 'store-full',
@@ -83,8 +88,8 @@ export const SERVICE_INCIDENTS: readonly Incident[] = [
     sees: 'The alert backup-failed with store-full.',
     needsS3: true,
     begin: (scene) =>
-      outage(
-        doorOf(scene.stack.rehearsal.doors.s3),
+      startOutage(
+        requireProxy(scene.stack.rehearsal.proxies.s3),
         ({ method }) => (method === 'PUT' || method === 'POST' ? s3Error(403, 'QuotaExceeded') : null),
         'the quota is raised',
       ),
@@ -103,12 +108,12 @@ export const SERVICE_INCIDENTS: readonly Incident[] = [
       };
     },
   },
-  refused('redis', 'UPSTASH_REDIS_REST_TOKEN', 'Upstash Redis', ({ doors }) => doors.redis),
-  refused('queue', 'QSTASH_TOKEN', 'QStash', ({ doors }) => doors.queue),
-  refused('vector', 'UPSTASH_VECTOR_REST_TOKEN', 'Upstash Vector', ({ doors }) => doors.vector),
-  refused('gemini', 'GEMINI_API_KEY', 'Gemini', ({ doors }) => doors.gemini),
+  refusedIncident('redis', 'UPSTASH_REDIS_REST_TOKEN', 'Upstash Redis', ({ proxies }) => proxies.redis),
+  refusedIncident('queue', 'QSTASH_TOKEN', 'QStash', ({ proxies }) => proxies.queue),
+  refusedIncident('vector', 'UPSTASH_VECTOR_REST_TOKEN', 'Upstash Vector', ({ proxies }) => proxies.vector),
+  refusedIncident('gemini', 'GEMINI_API_KEY', 'Gemini', ({ proxies }) => proxies.gemini),
   {
-    ...refused('vercel', 'VERCEL_API_TOKEN', 'Vercel', ({ vercelDoor }) => vercelDoor),
+    ...refusedIncident('vercel', 'VERCEL_API_TOKEN', 'Vercel', ({ vercelProxy }) => vercelProxy),
     sees: 'deploy, switch and github rotate end with hosting-denied. No alert: no function has the token.',
   },
   {
@@ -131,7 +136,7 @@ export const SERVICE_INCIDENTS: readonly Incident[] = [
       return Promise.resolve({
         mend: {
           words: 'somebody has authorized the token (GitHub, the token, Configure SSO)',
-          end: () => noFault(rehearsal),
+          end: () => clearFaults(rehearsal),
         },
       });
     },
@@ -146,7 +151,7 @@ export const SERVICE_INCIDENTS: readonly Incident[] = [
       return Promise.resolve({
         mend: {
           words: 'the hour is over',
-          end: () => noFault(rehearsal),
+          end: () => clearFaults(rehearsal),
         },
       });
     },
@@ -168,19 +173,19 @@ export const SERVICE_INCIDENTS: readonly Incident[] = [
     name: 'secrets-leaked',
     title: 'the variables of the functions were seen by somebody: every token, secret and key is to be replaced',
     section: 'A secret has leaked',
-    sees: 'Somebody tells you. Nothing here shows it: whoever reads does not write.',
+    sees: 'Somebody reports the leak to you. No alert or status shows it, because reading secrets leaves no trace.',
     async begin({ stack }) {
-      const { changeStoreKeys, doors, vercelDoor, ...rehearsal } = stack.rehearsal;
+      const { changeStoreKeys, proxies, vercelProxy, ...rehearsal } = stack.rehearsal;
       const keys = (await changeStoreKeys?.()) ?? null;
       const token = replaceGitHubToken(stack.rehearsal);
       stack.queue.rotateKeys();
       stack.queue.rotateKeys();
       const values = {
-        UPSTASH_REDIS_REST_TOKEN: doors.redis.changeKey(),
-        QSTASH_TOKEN: doors.queue.changeKey(),
-        UPSTASH_VECTOR_REST_TOKEN: doors.vector.changeKey(),
-        GEMINI_API_KEY: doors.gemini.changeKey(),
-        VERCEL_API_TOKEN: vercelDoor.changeKey(),
+        UPSTASH_REDIS_REST_TOKEN: proxies.redis.changeKey(),
+        QSTASH_TOKEN: proxies.queue.changeKey(),
+        UPSTASH_VECTOR_REST_TOKEN: proxies.vector.changeKey(),
+        GEMINI_API_KEY: proxies.gemini.changeKey(),
+        VERCEL_API_TOKEN: vercelProxy.changeKey(),
         GITHUB_TOKEN: token,
         ALERT_WEBHOOK_URL: `${rehearsal.receiver.url}/alerts/another`,
         HEARTBEAT_URL: `${rehearsal.receiver.url}/ping/another`,
@@ -211,13 +216,13 @@ export const SERVICE_INCIDENTS: readonly Incident[] = [
     sees: 'The dashboard fails; status: services not ok (redis). Every second counts: the objective is 4 hours.',
     async begin(scene) {
       const { source } = protectedDatabase((await scene.context()).env);
-      scene.stack.rehearsal.doors.redis.fail('reset');
+      scene.stack.rehearsal.proxies.redis.fail('reset');
       return {
         variables: { SOURCE: (source ?? '').slice(0, 8), STANDBY_ID },
         mend: {
           words: 'the region is back; the hour has come, and both schedulers call',
           async end() {
-            scene.stack.rehearsal.doors.redis.fail(null);
+            scene.stack.rehearsal.proxies.redis.fail(null);
             await fireSchedulers(scene);
           },
         },

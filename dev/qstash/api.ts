@@ -9,7 +9,7 @@ import { rotate } from './signing.js';
 import type { SigningKeys } from './signing.js';
 import { viewMessage } from './views.js';
 
-/** A request as it came in: path and query still as they were sent, header names in lower case. */
+/** A request with path and query as they were sent, and header names in lower case. */
 interface ApiRequest {
   readonly method: string;
   readonly target: string;
@@ -35,7 +35,7 @@ const PUBLISH = '/v2/publish/';
 const SCHEDULES = '/v2/schedules/';
 const NOT_FOUND: ApiReply = { status: 404, body: { error: 'not found' } };
 
-/** Answers one of the REST calls of QStash (https://upstash.com/docs/qstash/api) that are modelled. */
+/** Answers the modelled REST calls of QStash (https://upstash.com/docs/qstash/api). */
 export async function answer(options: ApiOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { body, headers, status } = replyTo(options, request, await bodyOf(request));
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
@@ -59,7 +59,7 @@ function replyTo(options: ApiOptions, request: IncomingMessage, body: Buffer): A
 
 function route(options: ApiOptions, request: ApiRequest): ApiReply {
   const { method, target } = request;
-  // The destination is the rest of the target as it stands, its own query included.
+  // The destination is the unchanged rest of the target, including its query.
   if (method === 'POST' && target.startsWith(PUBLISH)) {
     return publish(options.broker, readMessage(target.slice(PUBLISH.length), request.headers, request.body));
   }
@@ -158,7 +158,7 @@ function deadLetters(broker: Broker, method: string, id: string | undefined, que
   return { status: 200, body: { deleted: 1 } };
 }
 
-/** The cursor is a place in the list, which holds as long as nothing is deleted from it. */
+/** The cursor is a position in the list; it stays valid while nothing is deleted. */
 function listDead(broker: Broker, query: URLSearchParams): ApiReply {
   const from = Number(query.get('cursor') ?? 0);
   const count = Math.min(100, Number(query.get('count') ?? 100));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Courier } from './courier.js';
 import { evaluateDelay } from './delay-expression.js';
-import { askedWait, defaultBackoff, LONGEST_WAIT_MS } from './durations.js';
+import { parseRequestedWait, defaultBackoff, LONGEST_WAIT_MS } from './durations.js';
 import type { QstashFaults } from './faults.js';
 import type { Message } from './message.js';
 import { readMessage } from './message.js';
@@ -13,11 +13,11 @@ import type { DlqEntry } from './views.js';
 export interface BrokerOptions {
   readonly courier: Courier;
   readonly faults: () => QstashFaults;
-  /** All waits are divided by it, */
+  /** Divides all waits except those that an answer requests. */
   readonly speed: number;
-  /** save those that an answer asks for, by which they are divided. */
+  /** Divides the waits that an answer requests. */
   readonly retryAfterSpeed: number;
-  /** Deliveries at a time, over all flow-control keys. */
+  /** Concurrent deliveries over all flow-control keys. */
   readonly parallelism: number;
   /** Real milliseconds during which a deduplication id is remembered. */
   readonly dedupWindowMs: number;
@@ -29,7 +29,7 @@ export interface Accepted {
   readonly deduplicated: boolean;
 }
 
-/** Takes messages in, decides what becomes of each answer, and keeps what was given up. */
+/** Accepts messages, retries failed deliveries, and keeps dead letters. */
 export class Broker {
   readonly dlq: DlqEntry[] = [];
   private readonly live = new Map<string, Message>();
@@ -56,12 +56,12 @@ export class Broker {
     return this.live.get(id);
   }
 
-  /** Live messages: waiting, under way, or between two tries. */
+  /** Ids of live messages: waiting, in delivery, or between two tries. */
   ids(): string[] {
     return [...this.live.keys()];
   }
 
-  /** Forgets a message that is not done; one that is under way is not delivered again. */
+  /** Removes a live message; one in delivery is not delivered again. */
   cancel(id: string): boolean {
     if (!this.live.has(id)) return false;
     this.schedule.remove(id);
@@ -82,7 +82,7 @@ export class Broker {
 
   private remember(id: string, messageId: string, now: number): void {
     for (const [old, { until }] of this.seen) {
-      // The map is in order of insertion, so the first that still holds ends the search.
+      // The map is in order of insertion, so the first entry that has not expired ends the loop.
       if (until > now) break;
       this.seen.delete(old);
     }
@@ -127,14 +127,14 @@ export class Broker {
   }
 }
 
-/** 489 with its header: the destination says that no retry will help. */
+/** 489 with its header: the destination requests no retry. */
 function isFinal(reply: Reply): boolean {
   return reply.status === 489 && reply.headers['upstash-nonretryable-error'] === 'true';
 }
 
 function retryWait(message: Message, reply: Reply, { retryAfterSpeed, speed }: BrokerOptions): number {
-  const asked = askedWait(reply.headers, Date.now());
-  if (asked !== null) return (asked * speed) / retryAfterSpeed;
+  const requested = parseRequestedWait(reply.headers, Date.now());
+  if (requested !== null) return (requested * speed) / retryAfterSpeed;
   if (message.retryDelay === null) return defaultBackoff(message.retried + 1);
   return Math.min(LONGEST_WAIT_MS, evaluateDelay(message.retryDelay, message.retried));
 }

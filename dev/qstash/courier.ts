@@ -4,24 +4,24 @@ import { post } from './post.js';
 import type { Reply } from './post.js';
 import { signDelivery } from './signing.js';
 
-/** Deliveries kept for tests to look at; older ones are dropped. */
+/** Records of deliveries that are kept for tests; older ones are dropped. */
 const KEPT_DELIVERIES = 20_000;
 
 export interface CourierOptions {
   readonly deliveryTimeoutMs: number;
   readonly faults: () => QstashFaults;
-  /** The key to sign with now. */
+  /** The current signing key. */
   readonly signingKey: () => string;
 }
 
-/** Makes the HTTP calls of one try of a message, and keeps a record of each. */
+/** Makes the HTTP calls of a try, and records each. */
 export class Courier {
   readonly deliveries: DeliveryRecord[] = [];
   private readonly stopped = new AbortController();
 
   constructor(private readonly options: CourierOptions) {}
 
-  /** Delivers once (twice, if that fault is set); the answer counts as failed when it got lost. Never throws. */
+  /** Delivers once (twice with the fault `twice`); a lost answer counts as failed. Never throws. */
   async deliver(message: Message): Promise<Reply> {
     const { twice } = this.options.faults();
     const first = this.call(message, false);
@@ -30,12 +30,12 @@ export class Courier {
     return first;
   }
 
-  /** Breaks off every call that is under way. */
+  /** Aborts all calls. */
   stop(): void {
     this.stopped.abort();
   }
 
-  private async call(message: Message, double: boolean): Promise<Reply> {
+  private async call(message: Message, duplicate: boolean): Promise<Reply> {
     const { loseReply } = this.options.faults();
     const startedAt = Date.now();
     const headers = this.headersOf(message, startedAt);
@@ -43,12 +43,12 @@ export class Courier {
     const reply = await post(message, headers, AbortSignal.any([this.stopped.signal, timeout]));
     const body = message.body.toString('utf8');
     const facts = { messageId: message.id, body, retried: message.retried };
-    const lost = !double && reply.status >= 200 && reply.status < 300 && loseReply(facts);
+    const lost = !duplicate && reply.status >= 200 && reply.status < 300 && loseReply(facts);
     this.deliveries.push({
       ...facts,
       url: message.url,
       headers,
-      double,
+      duplicate,
       startedAt,
       endedAt: Date.now(),
       status: reply.status,

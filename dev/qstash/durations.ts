@@ -12,7 +12,7 @@ const UNITS: Readonly<Record<string, number>> = {
 /** The longest wait between two deliveries of a message: one day. */
 export const LONGEST_WAIT_MS = 86_400_000;
 
-/** Milliseconds of a duration as QStash takes them (`30s`, `1h30m`, or a bare number of seconds); null if it is none. */
+/** Parses a duration of QStash (`30s`, `1h30m`, or a number of seconds) into milliseconds; null if it is invalid. */
 export function parseDuration(text: string): number | null {
   const bare = text.trim();
   if (/^\d+(\.\d+)?$/.test(bare)) return Number(bare) * 1000;
@@ -24,11 +24,11 @@ export function parseDuration(text: string): number | null {
 const WAIT_HEADERS = ['retry-after', 'x-ratelimit-reset', 'x-ratelimit-reset-requests', 'x-ratelimit-reset-tokens'];
 
 /**
- * The wait that a reply asks for, in milliseconds: seconds, an HTTP date or a duration. Null when it asks for none, or
- * for more than a day: QStash then falls back to its own backoff.
+ * The wait that a reply requests (seconds, an HTTP date or a duration), in milliseconds. Null when there is none, or when it
+ * is longer than a day: QStash then uses its default backoff.
  * Source: https://upstash.com/docs/qstash/features/retry
  */
-export function askedWait(headers: Readonly<Record<string, unknown>>, now: number): number | null {
+export function parseRequestedWait(headers: Readonly<Record<string, unknown>>, now: number): number | null {
   const value = WAIT_HEADERS.map((name) => headers[name]).find((entry) => typeof entry === 'string');
   if (typeof value !== 'string') return null;
   const date = /GMT$/.test(value) ? Date.parse(value) - now : Number.NaN;
@@ -36,7 +36,7 @@ export function askedWait(headers: Readonly<Record<string, unknown>>, now: numbe
   return wait === null || wait > LONGEST_WAIT_MS ? null : wait;
 }
 
-/** QStash's own backoff before the n-th retry (n from 1), in milliseconds: `min(86400, e ** (2.5 * n))` seconds. */
+/** QStash's default backoff before the n-th retry (n from 1), in milliseconds: `min(86400, e ** (2.5 * n))` seconds. */
 export function defaultBackoff(n: number): number {
   return Math.min(LONGEST_WAIT_MS, Math.round(Math.exp(2.5 * n)) * 1000);
 }

@@ -1,4 +1,4 @@
-/** One delivery as it was made. */
+/** A record of one delivery. */
 export interface DeliveryRecord {
   readonly messageId: string;
   readonly url: string;
@@ -7,30 +7,30 @@ export interface DeliveryRecord {
   /** 0 for the first try of a message. */
   readonly retried: number;
   /** Whether this was the second of two deliveries of one try (fault `twice`). */
-  readonly double: boolean;
+  readonly duplicate: boolean;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly endedAt: number;
   /** Status of the answer; 0 when there was none. */
   readonly status: number;
-  /** Whether a good answer was thrown away (fault `loseReply`). */
+  /** Whether a good answer was discarded (fault `loseReply`). */
   readonly lost: boolean;
 }
 
-/** What can be told to go wrong. All times are real milliseconds, whatever the speed. */
+/** Faults. All times are real milliseconds, whatever the speed. */
 export interface QstashFaults {
   /** Deliver every try twice: the second at the same time as the first, or after its answer. */
   readonly twice: 'together' | 'after' | null;
-  /** Hold back what is due for `holdMs` and deliver it in another order. */
+  /** Hold due messages for `holdMs` and deliver them in another order. */
   readonly order: 'random' | 'reversed' | null;
   readonly holdMs: number;
-  /** Make every delivery so much later. */
+  /** Delay every delivery. */
   readonly delayMs: number;
   /** Whether the good answer to a delivery gets lost, so that the message is delivered again. */
   readonly loseReply: (delivery: Pick<DeliveryRecord, 'messageId' | 'body' | 'retried'>) => boolean;
-  /** Answer publish and batch requests with this instead; `times` requests, or all when it is left out. */
+  /** Answer publish and batch requests with this: `times` requests, or all without `times`. */
   readonly rejectPublish: PublishRejection | null;
-  /** Whether one item of a batch fails while the others are accepted; `index` is its place in the batch. */
+  /** Whether one item of a batch fails while the others are accepted; `index` is its position in the batch. */
   readonly failItem: (item: { readonly index: number; readonly body: string }) => boolean;
 }
 
@@ -51,7 +51,7 @@ const NO_FAULTS: QstashFaults = {
   failItem: () => false,
 };
 
-/** The faults in force; how often a rejection still applies is counted here. */
+/** The active faults, and how often a rejection still applies. */
 export class FaultBox {
   private faults: QstashFaults;
 
@@ -65,7 +65,7 @@ export class FaultBox {
     this.faults = { ...this.faults, ...changed };
   }
 
-  /** The rejection that is to answer this publish request, or null. */
+  /** The rejection for this publish request, which uses up one of its times; null for none. */
   takeRejection(): PublishRejection | null {
     const { rejectPublish } = this.faults;
     if (rejectPublish?.times === undefined) return rejectPublish;

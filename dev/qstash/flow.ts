@@ -1,6 +1,6 @@
 import type { Flow, Message } from './message.js';
 
-/** Messages of one flow-control key (or of none) that are due, in order, and how many of them may start now. */
+/** Due messages of one flow-control key (or of none), in order, with the limits of the key. */
 export class FlowQueue {
   private readonly waiting: Message[] = [];
   private readonly starts: number[] = [];
@@ -10,7 +10,7 @@ export class FlowQueue {
   /** `speed` shortens the period of a rate. */
   constructor(private readonly speed: number) {}
 
-  /** As with the vendor, the limits that came last hold for the whole key. */
+  /** As with the vendor, the latest limits apply to the whole key. */
   add(message: Message): void {
     this.limits = message.flow;
     this.waiting.push(message);
@@ -34,7 +34,7 @@ export class FlowQueue {
     this.active--;
   }
 
-  /** Milliseconds until the rate lets the next message start; 0 when it does now or when none waits. */
+  /** Milliseconds until the rate allows the next message; 0 when it does now or when no message waits. */
   waitFor(now: number): number {
     const rate = this.limits?.rate ?? null;
     if (rate === null || this.limits === null || this.waiting.length === 0) return 0;

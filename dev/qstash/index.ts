@@ -13,18 +13,18 @@ import type { DlqEntry } from './views.js';
 export type { DeliveryRecord, DlqEntry, QstashFaults, SigningKeys };
 
 export interface QstashOptions {
-  /** Default: a free one. */
+  /** Default: a free port. */
   readonly port?: number;
-  /** Default: a random one. */
+  /** Default: a random token. */
   readonly token?: string;
   readonly signingKeys?: SigningKeys;
   /** Divides every wait of the vendor: delays, backoff, Retry-After, periods of rates, the deduplication window. */
   readonly speed?: number;
-  /** Divides the waits that answers ask for (Retry-After); default `speed`. 1 for functions that are not sped up themselves. */
+  /** Divides the waits that answers request (Retry-After); default `speed`. 1 for functions that run at normal speed. */
   readonly retryAfterSpeed?: number;
-  /** Deliveries at a time over all keys; default 10, as on the free plan. */
+  /** Concurrent deliveries over all keys; default 10, as on the free plan. */
   readonly parallelism?: number;
-  /** After how many real milliseconds a delivery is given up; default 15 minutes, as on the free plan. */
+  /** Timeout of a delivery in real milliseconds; default 15 minutes, as on the free plan. */
   readonly deliveryTimeoutMs?: number;
   /** Real milliseconds that a deduplication id is remembered; default 10 minutes divided by `speed`. */
   readonly dedupWindowMs?: number;
@@ -40,22 +40,22 @@ export interface Qstash {
   readonly token: string;
   readonly currentSigningKey: string;
   readonly nextSigningKey: string;
-  /** The deliveries that are over, oldest first. */
+  /** Finished deliveries, oldest first. */
   readonly deliveries: readonly DeliveryRecord[];
   readonly dlq: readonly DlqEntry[];
-  /** The schedules, as the API shows them. */
+  /** The schedules, as the API returns them. */
   schedules(): Record<string, unknown>[];
-  /** Publishes a message of this schedule, as if its time had come. False when it is paused or not there. */
+  /** Publishes a message of this schedule now. Returns false when it is paused or does not exist. */
   fireSchedule(id: string): boolean;
-  /** How many messages are waiting, under way or between two tries. */
+  /** How many messages are waiting, in delivery or between two tries. */
   pending(): number;
   /** Resolves as soon as nothing is pending. */
   idle(): Promise<void>;
-  /** Sets the faults that are named and leaves the others. */
+  /** Sets the given faults; others stay. */
   setFaults(faults: Partial<QstashFaults>): void;
   /** The next key becomes the current one. */
   rotateKeys(): void;
-  /** Drops what is pending, breaks off what is under way and closes the port. */
+  /** Drops pending messages, aborts deliveries and closes the port. */
   stop(): Promise<void>;
 }
 
@@ -64,10 +64,9 @@ export interface Qstash {
  *
  * Modelled: publish and batch with bearer authorisation; delay and not-before; retries with the vendor's backoff, a
  * retry-delay expression or the answer's Retry-After; 489 as the end of retries; deduplication by id or content; flow
- * control by parallelism and rate; callbacks; the DLQ; reading and cancelling messages; schedules (made, shown, listed,
- * paused, removed, at most ten); rotating signing keys;
- * signatures that the vendor's Receiver accepts; the free plan's limits on size, retries, delay and parallel
- * deliveries; and, on demand, the faults that a queue with at-least-once delivery may show.
+ * control by parallelism and rate; callbacks; the DLQ; reading and cancelling messages; schedules (create, get, list, pause,
+ * remove, at most ten); rotating signing keys; signatures that the vendor's Receiver accepts; the free plan's limits on size,
+ * retries, delay and parallel deliveries; and, on demand, the faults of a queue with at-least-once delivery.
  *
  * Not modelled: durability (all state is in memory), queues, URL groups, logs, retrying from the DLQ, the
  * daily quota, regions, and the vendor's refusal to deliver to loopback addresses.

@@ -9,19 +9,19 @@ const MAX_DELAY_MS = 7 * 86_400_000;
 
 export interface Flow {
   readonly key: string;
-  /** Deliveries at a time. */
+  /** Concurrent deliveries. */
   readonly parallelism: number | null;
   /** Deliveries started per period. */
   readonly rate: number | null;
   readonly periodMs: number;
 }
 
-/** A message as it was accepted, and how often its delivery was made again. */
+/** An accepted message, and how often its delivery was retried. */
 export interface Message {
   readonly id: string;
   readonly url: string;
   readonly method: string;
-  /** What the destination gets: content-type and the forwarded headers, names in lower case. */
+  /** Headers for the destination: content-type and the forwarded ones, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   readonly createdAt: number;
@@ -39,7 +39,7 @@ export interface Message {
   retried: number;
 }
 
-/** What QStash refuses to accept, with the status and text that it answers. */
+/** A refusal by QStash, with the status and text of its answer. */
 export class Refusal extends Error {
   constructor(
     readonly status: number,

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Message } from './message.js';
 
-/** What the destination answered; status 0 and a text in `error` when it did not. */
+/** The answer of the destination; status 0 and a text in `error` when there was none. */
 export interface Reply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -12,8 +12,8 @@ export interface Reply {
 }
 
 /**
- * One HTTP call to a destination; never throws. node:http rather than fetch, which gives up on a function that
- * computes for more than five minutes.
+ * One HTTP call to a destination; never throws. node:http, because fetch times out when a function works for more than five
+ * minutes.
  */
 export function post(message: Message, headers: Record<string, string>, signal: AbortSignal): Promise<Reply> {
   const open = message.url.startsWith('https:') ? httpsRequest : httpRequest;
@@ -21,7 +21,7 @@ export function post(message: Message, headers: Record<string, string>, signal: 
     const fail = (error: Error): void =>
       resolve({ status: 0, headers: {}, body: Buffer.alloc(0), error: error.message });
     const outgoing = { 'user-agent': 'Upstash-QStash', ...headers, 'content-length': String(message.body.length) };
-    // A kept-alive connection may be closed by the other side at any moment, which would look like a failed delivery.
+    // No keep-alive: the other side may close an idle connection at any moment, which would count as a failed delivery.
     const call = open(message.url, { method: message.method, headers: outgoing, agent: false, signal }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -11,7 +11,7 @@ export interface ScheduleOptions {
   readonly start: (message: Message) => Promise<void>;
 }
 
-/** Decides when a message may be delivered: its delay, the limits of its flow-control key, and the limit over all. */
+/** Decides when a message is delivered, by its delay, the limits of its flow-control key, and the overall limit. */
 export class Schedule {
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private readonly flows = new Map<string, FlowQueue>();
@@ -23,7 +23,7 @@ export class Schedule {
 
   constructor(private readonly options: ScheduleOptions) {}
 
-  /** Makes the message due after `waitMs` of the vendor's time, and any delay that a fault adds in real time. */
+  /** Makes the message due after `waitMs` of the vendor's time and the fault's delay in real time. */
   after(message: Message, waitMs: number): void {
     const wait = waitMs / this.options.speed + this.options.faults().delayMs;
     this.later(message.id, wait, () => this.due(message));
@@ -72,7 +72,7 @@ export class Schedule {
 
   private enqueue(messages: readonly Message[]): void {
     for (const message of messages) {
-      // Keys are prefixed so that no key is taken for "none".
+      // The prefix distinguishes an empty key from no key.
       const key = message.flow === null ? '' : `key:${message.flow.key}`;
       const flow = this.flows.get(key) ?? new FlowQueue(this.options.speed);
       this.flows.set(key, flow);
@@ -81,7 +81,7 @@ export class Schedule {
     this.pump();
   }
 
-  /** Starts everything that may start, one message of each key in turn so that none starves the others. */
+  /** Starts all messages that may start, one of each key in turn so that no key starves the others. */
   private pump(): void {
     let started = true;
     while (started && !this.stopped) {

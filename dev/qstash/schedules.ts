@@ -4,11 +4,11 @@ import { MAX_RETRIES, newId, readMessage, Refusal } from './message.js';
 
 /** Limit of QStash's free plan (https://upstash.com/pricing/qstash). */
 const MOST_SCHEDULES = 10;
-/** A longer timer would fire at once. */
+/** Node fires longer timers at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** A schedule as it was made; each of its messages is read from the same headers and body. */
-export interface StandingOrder {
+/** A schedule; each of its messages is parsed from the same headers and body. */
+export interface QueueSchedule {
   readonly id: string;
   readonly cron: string;
   readonly destination: string;
@@ -19,9 +19,9 @@ export interface StandingOrder {
   lastAt: number | null;
 }
 
-/** Keeps the schedules, and publishes a message for each whose time has come; or only when told, when not `timed`. */
+/** Keeps the schedules and publishes their messages: when due if `timed`, otherwise only by `fire`. */
 export class ScheduleBook {
-  private readonly orders = new Map<string, StandingOrder>();
+  private readonly schedules = new Map<string, QueueSchedule>();
   private readonly timers = new Map<string, NodeJS.Timeout>();
 
   constructor(
@@ -29,66 +29,66 @@ export class ScheduleBook {
     private readonly timed: boolean,
   ) {}
 
-  /** One of the same id gives way. Throws a Refusal on what QStash would not take. */
-  create(destination: string, headers: Readonly<Record<string, string>>, body: Buffer): StandingOrder {
+  /** Replaces a schedule with the same id. Throws a Refusal when QStash would refuse it. */
+  create(destination: string, headers: Readonly<Record<string, string>>, body: Buffer): QueueSchedule {
     const cron = headers['upstash-cron'] ?? '';
     if (nextTime(cron) === null) throw new Refusal(400, 'invalid cron expression');
-    // What a message would be refused for, a schedule of such messages is.
+    // A schedule is refused for the same reasons as its messages.
     readMessage(destination, headers, body);
     const id = headers['upstash-schedule-id'] ?? newId('scd');
-    if (!this.orders.has(id) && this.orders.size >= MOST_SCHEDULES)
+    if (!this.schedules.has(id) && this.schedules.size >= MOST_SCHEDULES)
       throw new Refusal(412, 'maximum number of schedules of the plan is reached');
-    const order = { id, cron, destination, headers, body, createdAt: Date.now(), paused: false, lastAt: null };
+    const schedule = { id, cron, destination, headers, body, createdAt: Date.now(), paused: false, lastAt: null };
     this.remove(id);
-    this.orders.set(id, order);
-    this.wait(order);
-    return order;
+    this.schedules.set(id, schedule);
+    this.wait(schedule);
+    return schedule;
   }
 
-  get(id: string): StandingOrder | undefined {
-    return this.orders.get(id);
+  get(id: string): QueueSchedule | undefined {
+    return this.schedules.get(id);
   }
 
-  list(): StandingOrder[] {
-    return [...this.orders.values()];
+  list(): QueueSchedule[] {
+    return [...this.schedules.values()];
   }
 
   remove(id: string): boolean {
     clearTimeout(this.timers.get(id));
     this.timers.delete(id);
-    return this.orders.delete(id);
+    return this.schedules.delete(id);
   }
 
-  /** Publishes a message of this schedule now, unless it is paused or not there. Returns whether it did. */
+  /** Publishes a message of this schedule now. Returns false when it is paused or does not exist. */
   fire(id: string): boolean {
-    const order = this.orders.get(id);
-    if (order === undefined || order.paused) return false;
-    order.lastAt = Date.now();
-    this.broker.publish(readMessage(order.destination, order.headers, order.body));
+    const schedule = this.schedules.get(id);
+    if (schedule === undefined || schedule.paused) return false;
+    schedule.lastAt = Date.now();
+    this.broker.publish(readMessage(schedule.destination, schedule.headers, schedule.body));
     return true;
   }
 
   stop(): void {
-    for (const id of [...this.orders.keys()]) this.remove(id);
+    for (const id of [...this.schedules.keys()]) this.remove(id);
   }
 
-  private wait(order: StandingOrder): void {
-    const next = nextTime(order.cron);
+  private wait(schedule: QueueSchedule): void {
+    const next = nextTime(schedule.cron);
     if (!this.timed || next === null) return;
     const timer = setTimeout(
       () => {
-        if (Date.now() >= next) this.fire(order.id);
-        this.wait(order);
+        if (Date.now() >= next) this.fire(schedule.id);
+        this.wait(schedule);
       },
       Math.min(LONGEST_TIMER_MS, Math.max(0, next - Date.now())),
     );
-    this.timers.set(order.id, timer.unref());
+    this.timers.set(schedule.id, timer.unref());
   }
 }
 
-/** As `GET /v2/schedules/{id}` shows it (https://upstash.com/docs/qstash/api/schedules/get). */
-export function viewSchedule(order: StandingOrder): Record<string, unknown> {
-  const { body, createdAt, cron, destination, headers, id, lastAt, paused } = order;
+/** A schedule as `GET /v2/schedules/{id}` returns it (https://upstash.com/docs/qstash/api/schedules/get). */
+export function viewSchedule(schedule: QueueSchedule): Record<string, unknown> {
+  const { body, createdAt, cron, destination, headers, id, lastAt, paused } = schedule;
   return {
     scheduleId: id,
     cron,
@@ -103,7 +103,7 @@ export function viewSchedule(order: StandingOrder): Record<string, unknown> {
   };
 }
 
-/** Five fields in UTC, or in the zone of a CRON_TZ in front of them; null for what is none. */
+/** The next time of a cron with five fields in UTC, or in the zone of a leading CRON_TZ; null if it is invalid. */
 function nextTime(text: string): number | null {
   const [, zone = 'UTC', fields = ''] = /^(?:CRON_TZ=(\S+)\s+)?(.*)$/.exec(text.trim()) ?? [];
   if (fields.split(/\s+/).length !== 5) return null;

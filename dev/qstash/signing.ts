@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 
-/** How long a signature holds, in seconds. */
+/** Validity of a signature, in seconds. */
 const LIFETIME_SECONDS = 300;
 
 export interface SigningKeys {
@@ -12,7 +12,7 @@ export function newSigningKey(): string {
   return `sig_${randomBytes(21).toString('base64url')}`;
 }
 
-/** The next key becomes the current one, and a fresh one takes its place. */
+/** The next key becomes the current one, and a new key becomes the next one. */
 export function rotate(keys: SigningKeys): SigningKeys {
   return { current: keys.next, next: newSigningKey() };
 }
@@ -31,7 +31,7 @@ export function signDelivery(key: string, url: string, body: Uint8Array, now: nu
     nbf: seconds,
     iat: seconds,
     jti: `jwt_${randomUUID()}`,
-    // The vendor pads this one value, unlike the segments of the token itself.
+    // The vendor pads this value, unlike the segments of the token.
     body: `${digest}=`,
   };
   const unsigned = `${segment({ alg: 'HS256', typ: 'JWT' })}.${segment(claims)}`;

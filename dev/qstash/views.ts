@@ -2,7 +2,7 @@ import type { Message } from './message.js';
 import { newId } from './message.js';
 import type { Reply } from './post.js';
 
-/** A message that was given up, with the last answer to it, in the field names of `GET /v2/dlq`. */
+/** A dead letter with the last answer, in the field names of `GET /v2/dlq`. */
 export interface DlqEntry extends Readonly<Record<string, unknown>> {
   readonly dlqId: string;
   readonly messageId: string;
@@ -13,7 +13,7 @@ export interface DlqEntry extends Readonly<Record<string, unknown>> {
   readonly responseBody: string;
 }
 
-/** A message as `GET /v2/messages/{id}` shows it. */
+/** A message as `GET /v2/messages/{id}` returns it. */
 export function viewMessage(message: Message): Record<string, unknown> & { messageId: string; url: string } {
   const text = message.body.toString('utf8');
   const isText = Buffer.from(text, 'utf8').equals(message.body);
@@ -26,7 +26,7 @@ export function viewMessage(message: Message): Record<string, unknown> & { messa
     maxRetries: message.maxRetries,
     createdAt: message.createdAt,
     notBefore: message.createdAt + message.delayMs,
-    ...given({
+    ...omitNull({
       callback: message.callback,
       failureCallback: message.failureCallback,
       label: message.label,
@@ -65,7 +65,7 @@ export function callbackBody(message: Message, reply: Reply, dlqId: string | nul
     sourceBody: message.body.toString('base64'),
     createdAt: message.createdAt,
     notBefore: message.createdAt + message.delayMs,
-    ...given({ dlqId }),
+    ...omitNull({ dlqId }),
   });
 }
 
@@ -73,6 +73,6 @@ function listHeaders(headers: Readonly<Record<string, string | string[] | undefi
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value ?? []].flat()]));
 }
 
-function given(fields: Record<string, unknown>): Record<string, unknown> {
+function omitNull(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 }

@@ -17,7 +17,7 @@ export interface Keys {
   readonly secretAccessKey: string;
 }
 
-/** Brings monitor, OSD, a user with these keys, and the gateway into being, and waits until the gateway answers. */
+/** Creates and starts monitor, OSD, a user with these keys, and the gateway; waits until the gateway answers. */
 export async function bootCluster(
   place: ClusterPlace,
   keys: Keys,
@@ -36,7 +36,7 @@ export async function bootCluster(
   await run('ceph-mon', '--mkfs', '-i', 'a', '--monmap', 'monmap');
   await daemons.start('ceph-mon', ['-f', '-i', 'a']);
 
-  // The OSD is refused unless it was made under the very UUID that the monitor was told.
+  // The monitor refuses an OSD that was created with another UUID.
   const osd = randomUUID();
   await run('ceph', 'osd', 'new', osd);
   await run('ceph-osd', '--mkfs', '-i', '0', '--osd-uuid', osd);
@@ -44,17 +44,17 @@ export async function bootCluster(
 
   await createRadosUser('local', keys, environment);
   await daemons.start('radosgw', ['-f', '-n', 'client.rgw']);
-  await untilAnswers(rgwPort, daemons);
+  await waitUntilAnswers(rgwPort, daemons);
 }
 
-/** Makes a user of the gateway, whether it runs already or not. */
+/** Creates a user of the gateway, whether the gateway runs or not. */
 export async function createRadosUser(name: string, keys: Keys, environment: NodeJS.ProcessEnv): Promise<void> {
   const key = ['--access-key', keys.accessKeyId, '--secret-key', keys.secretAccessKey];
   const args = ['user', 'create', '--uid', name, '--display-name', name, ...key];
   await execute('radosgw-admin', args, { env: environment, timeout: STEP_MS, killSignal: 'SIGKILL' });
 }
 
-/** Gives the owner that `bootCluster` made these keys in the place of those. */
+/** Replaces the keys of the owner that `bootCluster` created. */
 export async function replaceRadosKeys(old: Keys, fresh: Keys, environment: NodeJS.ProcessEnv): Promise<void> {
   const options = { env: environment, timeout: STEP_MS, killSignal: 'SIGKILL' } as const;
   const key = ['--uid', 'local', '--key-type', 's3', '--access-key'];
@@ -66,7 +66,7 @@ export async function replaceRadosKeys(old: Keys, fresh: Keys, environment: Node
   await execute('radosgw-admin', ['key', 'rm', ...key, old.accessKeyId], options);
 }
 
-async function untilAnswers(port: number, daemons: Daemons): Promise<void> {
+async function waitUntilAnswers(port: number, daemons: Daemons): Promise<void> {
   const deadline = Date.now() + STEP_MS;
   while (!(await answers(port))) {
     const ended = daemons.ended();
@@ -74,7 +74,7 @@ async function untilAnswers(port: number, daemons: Daemons): Promise<void> {
     if (Date.now() > deadline) throw new Error('radosgw does not answer');
     await delay(50);
   }
-  // Whoever answered might be a stranger that took the port first; ours would have ended then.
+  // Another process may have taken the port and answered; then our gateway has ended.
   const ended = daemons.ended();
   if (ended !== null) throw new Error(`${ended} ended by itself`);
 }

@@ -1,4 +1,4 @@
-/** Where one cluster lives and listens. */
+/** Folder, id and ports of a cluster. */
 export interface ClusterPlace {
   readonly folder: string;
   /** UUID of the cluster. */
@@ -8,8 +8,8 @@ export interface ClusterPlace {
 }
 
 /**
- * ceph.conf of a cluster of one monitor, one OSD that keeps its objects in memory, and one gateway. Everything stays
- * in the folder and on the loopback interface, so that several clusters, and a real one, can run side by side.
+ * ceph.conf of a cluster of one monitor, one OSD with objects in memory, and one gateway. Everything stays in the folder and on
+ * the loopback interface, so that several clusters, and a real one, can run side by side.
  */
 export function cephConf({ folder, fsid, monPort, rgwPort }: ClusterPlace): string {
   const settings: Readonly<Record<string, string | number | boolean>> = {
@@ -19,7 +19,7 @@ export function cephConf({ folder, fsid, monPort, rgwPort }: ClusterPlace): stri
     cluster_addr: '127.0.0.1',
     ms_bind_ipv6: false,
     ms_bind_msgr1: false,
-    // With no keys the monitor cannot encrypt, which it does by default.
+    // Without keys the monitor cannot encrypt, which is the default.
     auth_cluster_required: 'none',
     auth_service_required: 'none',
     auth_client_required: 'none',
@@ -37,7 +37,7 @@ export function cephConf({ folder, fsid, monPort, rgwPort }: ClusterPlace): stri
     mon_data_avail_warn: 0,
     mon_data_avail_crit: 0,
     mon_allow_pool_size_one: true,
-    // The monitor gathers changes for a second before it decides; pools are made one after the other, so it adds up.
+    // By default the monitor collects changes for a second; pools are created one after the other, so the waits add up.
     paxos_propose_interval: 0.01,
     paxos_min_wait: 0.01,
     osd_data: `${folder}/osd`,

@@ -10,20 +10,20 @@ import { bootCluster, createRadosUser, replaceRadosKeys, type Keys } from './boo
 import { daemonsIn } from './daemons.js';
 
 export interface RadosgwOptions {
-  /** Where the cluster puts its own folder; the system's temporary folder when left out. */
+  /** Parent of the cluster's folder; default: the system's temporary folder. */
   readonly folder?: string;
 }
 
 export interface Radosgw extends Keys {
-  /** Base URL of the S3 interface, on the loopback interface; buckets are in its path. */
+  /** Base URL of the S3 interface, on loopback; buckets are in the path. */
   readonly endpoint: string;
   readonly region: string;
   createBucket(name: string): Promise<void>;
-  /** Another user, who may do nothing that no policy allows. */
+  /** Creates another user, who may only do what a policy allows. */
   createUser(name: string): Promise<Keys>;
-  /** Gives the owner of all buckets other keys; those before are refused from then on. */
+  /** Replaces the keys of the owner of all buckets; the old keys are refused. */
   changeKeys(): Promise<Keys>;
-  /** Ends the cluster. Its objects were held in memory and are gone, and so is its folder. */
+  /** Ends the cluster and removes its folder. The objects, which are held in memory, are lost. */
   stop(): Promise<void>;
 }
 
@@ -31,8 +31,8 @@ const REGION = 'us-east-1';
 const START_TRIES = 3;
 
 /**
- * Ceph's S3 gateway, a real S3 server, over a cluster of one node. It needs no rights of root, keeps to a folder of
- * its own and the loopback interface, and dies with this process. Throws `config` when it cannot be started.
+ * Ceph's S3 gateway, a real S3 server, over a cluster of one node. It needs no root, uses a separate folder and the loopback
+ * interface, and ends with this process. Throws `config` when it cannot be started.
  */
 export async function startRadosgw({ folder = tmpdir() }: RadosgwOptions = {}): Promise<Radosgw> {
   await ensurePrograms([RADOSGW]);
@@ -41,10 +41,10 @@ export async function startRadosgw({ folder = tmpdir() }: RadosgwOptions = {}): 
     try {
       return await startOnce(folder);
     } catch (cause) {
-      // Between finding a port free and listening on it, another process may have taken it.
+      // Another process may take the free port before the cluster listens on it.
       if (attempt < START_TRIES) continue;
       throw new AppError('config', 'radosgw did not start', {
-        hint: 'See that the Ceph packages are whole (radosgw --version), and that 200 MB of memory are free.',
+        hint: 'Check that the Ceph packages are complete (radosgw --version), and that 200 MB of memory are free.',
         cause,
       });
     }

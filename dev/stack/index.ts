@@ -9,11 +9,11 @@ import { startRedisServer } from '../redis-server.js';
 import { startUpstashRedis, type UpstashRedisOptions, type UpstashRedisStandIn } from '../upstash-redis/index.js';
 import { functionVariables } from '../../lib/app/config/names.js';
 import { startUpstashVector, type UpstashVectorOptions, type UpstashVectorStandIn } from '../upstash-vector/index.js';
-import { checkPorts, isPortTaken, portTaken } from './ports.js';
+import { checkPorts, isPortTaken, portTakenError } from './ports.js';
 import { newSecrets, type StackSecrets } from './secrets.js';
 import { bucketStore, folderStore } from './store.js';
 import { undoList, type UndoList } from './undo.js';
-import { openDoors, startProjects, startSurroundings, type Rehearsal } from './rehearsal.js';
+import { startProxies, startProjects, startSurroundings, type Rehearsal } from './rehearsal.js';
 import { envFileText, variablesOf, type StackParts } from './variables.js';
 
 export { envFileText, newSecrets, type Rehearsal, type StackSecrets };
@@ -21,25 +21,25 @@ export { envFileText, newSecrets, type Rehearsal, type StackSecrets };
 export interface StackOptions {
   /** Folder of the project whose built functions are served (dist/bundle/functions, public, vercel.json). */
   readonly root: string;
-  /** Where data is kept. Default: a temporary folder that goes with the stack, and a database that keeps nothing. */
+  /** Folder of the data. Default: a temporary folder, removed with the stack, and a database without persistence. */
   readonly folder?: string;
   /** Ceph's S3 gateway instead of a folder as object store. */
   readonly s3?: boolean;
-  /** Default: free ones. */
+  /** Default: free ports. */
   readonly ports?: { readonly functions?: number; readonly redis?: number; readonly queue?: number };
-  /** Default: random ones. */
+  /** Default: random secrets. */
   readonly secrets?: StackSecrets;
-  /** Limit of every function in seconds; default that of vercel.json. Functions are told of it as well. */
+  /** Limit of every function in seconds, also set as a variable; default: the limits of vercel.json. */
   readonly limitSeconds?: number;
-  /** Variables over those of the stack. */
+  /** Variables that override those of the stack. */
   readonly variables?: Readonly<Record<string, string>>;
   readonly redis?: Pick<UpstashRedisOptions, 'onRequest'>;
   readonly queue?: Pick<QstashOptions, 'speed' | 'retryAfterSpeed' | 'timedSchedules' | 'faults' | 'parallelism'>;
   readonly vector?: Pick<UpstashVectorOptions, 'indexDelayMs' | 'faults'>;
-  /** Default: vectors that mean nothing and cost nothing (`hash`). */
+  /** Default: pseudo-random vectors without CPU cost (`hash`). */
   readonly gemini?: Pick<GeminiOptions, 'vectors' | 'delayMs' | 'textsPerMinute' | 'speed' | 'faults'>;
   readonly functions?: Pick<FunctionHostOptions, 'maxInstances' | 'onLog'>;
-  /** Also what is around a deployment (accounts, standby, second store, alerts), each service with a door that can fail. */
+  /** Whether to start the surroundings of a deployment (accounts, standby, second store, alerts) and a fault proxy per service. */
   readonly rehearsal?: boolean;
 }
 
@@ -67,7 +67,7 @@ export interface Stack {
   readonly vector: UpstashVectorStandIn;
   readonly gemini: Gemini;
   readonly functions: FunctionHost;
-  /** Null unless it was asked for. */
+  /** Null unless requested. */
   readonly rehearsal: Rehearsal | null;
   /** Ends all processes and removes the temporary folder. May be called more than once. */
   stop(): Promise<void>;
@@ -76,14 +76,14 @@ export interface Stack {
 /** Another process may take a free port before the function host binds it. */
 const PORT_TRIES = 3;
 
-/** Starts all parts. When one does not start, those before it are ended again and its error is thrown. */
+/** Starts all parts. When one does not start, ends those before it and throws its error. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const undo = undoList();
   try {
     return await assemble(options, undo);
   } catch (error) {
     await undo.run().catch(() => undefined);
-    throw isPortTaken(error) ? portTaken(error) : error;
+    throw isPortTaken(error) ? portTakenError(error) : error;
   }
 }
 
@@ -93,13 +93,13 @@ async function assemble(options: StackOptions, undo: UndoList): Promise<Stack> {
   const folder = options.folder ?? (await temporaryFolder(undo));
   const store = await (options.s3 === true ? bucketStore(folder) : folderStore(folder));
   undo.push(() => store.stop());
-  const rehearses = options.rehearsal === true;
-  const ports = rehearses ? {} : (options.ports ?? {});
+  const isRehearsal = options.rehearsal === true;
+  const ports = isRehearsal ? {} : (options.ports ?? {});
   const { server, redis, scratch } = await startDatabases({ ...options, ports }, folder, secrets, undo);
   const queue = await startQstash({
     token: secrets.queueToken,
     signingKeys: { current: secrets.currentSigningKey, next: secrets.nextSigningKey },
-    ...given('port', ports.queue),
+    ...optional('port', ports.queue),
     ...options.queue,
   });
   undo.push(() => queue.stop());
@@ -108,7 +108,7 @@ async function assemble(options: StackOptions, undo: UndoList): Promise<Stack> {
   const gemini = await startGemini({ apiKey: secrets.geminiKey, vectors: 'hash', ...options.gemini });
   undo.push(() => gemini.stop());
   const parts = { redis, scratch, queue, store, vector, gemini, secrets };
-  const rehearsal = rehearses ? await rehearsed(options, folder, parts, server.url, undo) : null;
+  const rehearsal = isRehearsal ? await startRehearsal(options, folder, parts, server.url, undo) : null;
   const { functions, env } =
     rehearsal ??
     (await startFunctions(options, (publicUrl) => Promise.resolve(variablesOf({ ...parts, publicUrl })), undo));
@@ -134,36 +134,38 @@ async function assemble(options: StackOptions, undo: UndoList): Promise<Stack> {
 
 type Parts = Omit<StackParts, 'publicUrl'>;
 
-/** The functions with everything around them; Vercel's stand-in serves them anew when it builds their project. */
-async function rehearsed(options: StackOptions, folder: string, parts: Parts, server: string, undo: UndoList) {
-  const { behind, doors } = await openDoors(parts, options.ports ?? {}, undo);
-  const surroundings = await startSurroundings(folder, { redis: behind.redis, server }, undo);
-  const made: { projects?: Pick<Rehearsal, 'vercel' | 'vercelDoor'> } = {};
+/** Starts the functions with their surroundings; Vercel's stand-in restarts them when it builds their project. */
+async function startRehearsal(options: StackOptions, folder: string, parts: Parts, server: string, undo: UndoList) {
+  const { proxied, proxies } = await startProxies(parts, options.ports ?? {}, undo);
+  const surroundings = await startSurroundings(folder, { redis: proxied.redis, server }, undo);
+  const made: { projects?: Pick<Rehearsal, 'vercel' | 'vercelProxy'> } = {};
   const started = await startFunctions(
     options,
     async (publicUrl, serve) => {
-      const env = { ...variablesOf({ ...behind, publicUrl }), ...surroundings.variables };
+      const env = { ...variablesOf({ ...proxied, publicUrl }), ...surroundings.variables };
       const host = new URL(publicUrl).host;
-      const { variables, vercel, vercelDoor } = await startProjects(env, { host, serve }, undo);
-      made.projects = { vercel, vercelDoor };
+      const { variables, vercel, vercelProxy } = await startProjects(env, { host, serve }, undo);
+      made.projects = { vercel, vercelProxy };
       return { ...env, ...variables };
     },
     undo,
   );
   if (made.projects === undefined) throw new TypeError('no projects');
-  const rehearsal = { ...surroundings, ...made.projects, doors, changeStoreKeys: parts.store.changeKeys };
+  const rehearsal = { ...surroundings, ...made.projects, proxies, changeStoreKeys: parts.store.changeKeys };
   return { ...started, rehearsal };
 }
 
-/** The protected database and, in a separate server that keeps nothing, the one that drills fill and wipe. */
+/** The protected database and, in a separate server without persistence, the scratch database of drills. */
 async function startDatabases(options: StackOptions, folder: string, secrets: StackSecrets, undo: UndoList) {
-  const server = await startRedisServer(options.folder === undefined ? {} : { folder: await made(folder, 'redis') });
+  const server = await startRedisServer(
+    options.folder === undefined ? {} : { folder: await createFolder(folder, 'redis') },
+  );
   undo.push(() => server.stop());
   const redis = await startUpstashRedis({
     redisUrl: server.url,
     token: secrets.redisToken,
     readOnlyToken: secrets.redisReadOnlyToken,
-    ...given('port', options.ports?.redis),
+    ...optional('port', options.ports?.redis),
     ...options.redis,
   });
   undo.push(() => redis.stop());
@@ -174,7 +176,7 @@ async function startDatabases(options: StackOptions, folder: string, secrets: St
   return { server, redis, scratch };
 }
 
-/** Serves the functions with other variables, in the place of those that are served. */
+/** Restarts the functions with other variables. */
 type Serve = (variables: Readonly<Record<string, string>>) => Promise<FunctionHost>;
 
 async function startFunctions(
@@ -184,11 +186,11 @@ async function startFunctions(
 ): Promise<{ functions: { now(): FunctionHost }; env: Record<string, string> }> {
   const { limitSeconds, root } = options;
   for (let attempt = 1; ; attempt++) {
-    // The functions must know their own address before they are served.
+    // The functions need their public address in a variable before they start.
     const port = options.ports?.functions ?? (await getPort({ host: '127.0.0.1' }));
     const limit = limitSeconds === undefined ? {} : { FUNCTION_LIMIT_SECONDS: String(limitSeconds) };
     const start: Serve = (env) =>
-      startFunctionHost({ root, env, port, ...given('limitSeconds', limitSeconds), ...options.functions });
+      startFunctionHost({ root, env, port, ...optional('limitSeconds', limitSeconds), ...options.functions });
     let host: FunctionHost | null = null;
     const now = (): FunctionHost => {
       if (host === null) throw new TypeError('the functions are not served');
@@ -215,12 +217,12 @@ async function temporaryFolder(undo: UndoList): Promise<string> {
   return folder;
 }
 
-async function made(parent: string, name: string): Promise<string> {
+async function createFolder(parent: string, name: string): Promise<string> {
   const folder = join(parent, name);
   await mkdir(folder, { recursive: true });
   return folder;
 }
 
-function given<K extends string>(name: K, value: number | undefined): Partial<Record<K, number>> {
+function optional<K extends string>(name: K, value: number | undefined): Partial<Record<K, number>> {
   return value === undefined ? {} : ({ [name]: value } as Record<K, number>);
 }

@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { AppError } from '../../lib/errors.js';
 
 /**
- * Throws `config` when one of the ports is taken. To be asked before anything is started: a part that finds its port
- * taken may have begun with other things by then.
+ * Throws `config` when one of the ports is taken. Call it before anything is started: a part that fails on its port may
+ * already have started something else.
  */
 export async function checkPorts(ports: readonly number[]): Promise<void> {
   for (const port of ports) {
@@ -12,7 +12,7 @@ export async function checkPorts(ports: readonly number[]): Promise<void> {
     try {
       await once(server, 'listening');
     } catch (error) {
-      throw isPortTaken(error) ? portTaken(error) : error;
+      throw isPortTaken(error) ? portTakenError(error) : error;
     } finally {
       server.close();
     }
@@ -23,7 +23,7 @@ export function isPortTaken(error: unknown): boolean {
   return String(error).includes('EADDRINUSE');
 }
 
-export function portTaken(cause: unknown): AppError {
+export function portTakenError(cause: unknown): AppError {
   return new AppError('config', 'A port of the local stack is taken by another process', {
     hint: 'Choose another port, or leave the choice to the system.',
     cause,

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { functionVariables } from '../../lib/app/config/names.js';
-import { openDoor, type Door } from '../door.js';
+import { startServiceProxy, type ServiceProxy } from '../service-proxy.js';
 import type { FunctionHost } from '../function-host/index.js';
 import type { Gemini } from '../gemini/index.js';
 import { startGitHub, type GitHubStandIn } from '../github/index.js';
@@ -17,17 +17,17 @@ import { startVercelApi, type VercelStandIn } from '../vercel-api/index.js';
 import type { StackStore } from './store.js';
 import type { UndoList } from './undo.js';
 
-/** Services that can be made to fail: what clients reach is a door before each. */
-export interface Doors {
-  readonly redis: Door;
-  readonly queue: Door;
-  readonly vector: Door;
-  readonly gemini: Door;
+/** The fault proxies through which clients reach the services. */
+export interface ServiceProxies {
+  readonly redis: ServiceProxy;
+  readonly queue: ServiceProxy;
+  readonly vector: ServiceProxy;
+  readonly gemini: ServiceProxy;
   /** Null when the store is a folder. */
-  readonly s3: Door | null;
+  readonly s3: ServiceProxy | null;
 }
 
-export interface DoorParts {
+export interface ProxiedParts {
   readonly redis: UpstashRedisStandIn;
   readonly queue: Qstash;
   readonly vector: UpstashVectorStandIn;
@@ -35,36 +35,36 @@ export interface DoorParts {
   readonly store: StackStore;
 }
 
-/** Opens a door before each part, and gives the parts with the addresses of the doors. */
-export async function openDoors<P extends DoorParts>(
+/** Starts a proxy in front of each part, and returns the parts with the addresses of the proxies. */
+export async function startProxies<P extends ProxiedParts>(
   parts: P,
   ports: { readonly redis?: number; readonly queue?: number },
   undo: UndoList,
-): Promise<{ doors: Doors; behind: P }> {
+): Promise<{ proxies: ServiceProxies; proxied: P }> {
   const { gemini, queue, redis, store, vector } = parts;
-  const open = async (options: Parameters<typeof openDoor>[0]): Promise<Door> => {
-    const door = await openDoor(options);
-    undo.push(() => door.stop());
-    return door;
+  const open = async (options: Parameters<typeof startServiceProxy>[0]): Promise<ServiceProxy> => {
+    const proxy = await startServiceProxy(options);
+    undo.push(() => proxy.stop());
+    return proxy;
   };
   const bearer = (value: string) => ({ header: 'authorization', value }) as const;
-  const doors: Doors = {
+  const proxies: ServiceProxies = {
     redis: await open({ target: redis.url, key: bearer(redis.token), ...portOf(ports.redis) }),
     queue: await open({ target: queue.url, key: bearer(queue.token), ...portOf(ports.queue) }),
     vector: await open({ target: vector.url, key: bearer(vector.token) }),
     gemini: await open({ target: gemini.url, key: { header: 'x-goog-api-key', value: gemini.apiKey } }),
     s3: store.endpoint === null ? null : await open({ target: store.endpoint, key: null }),
   };
-  const s3 = doors.s3 === null ? {} : { S3_ENDPOINT: doors.s3.url };
-  const behind = {
+  const s3 = proxies.s3 === null ? {} : { S3_ENDPOINT: proxies.s3.url };
+  const proxied = {
     ...parts,
-    redis: { ...redis, url: doors.redis.url },
-    queue: { ...queue, url: doors.queue.url },
-    vector: { ...vector, url: doors.vector.url },
-    gemini: { ...gemini, url: doors.gemini.url },
+    redis: { ...redis, url: proxies.redis.url },
+    queue: { ...queue, url: proxies.queue.url },
+    vector: { ...vector, url: proxies.vector.url },
+    gemini: { ...gemini, url: proxies.gemini.url },
     store: { ...store, variables: { ...store.variables, ...s3 } },
   };
-  return { doors, behind };
+  return { proxies, proxied };
 }
 
 const portOf = (port: number | undefined): { port?: number } => (port === undefined ? {} : { port });
@@ -76,26 +76,26 @@ export const PROJECTS = {
 } as const;
 export const REPOSITORY = 'acme/app';
 export const CLIENT_ID = 'Ov23liRehearsal00000';
-/** Of the standby in the Upstash account. */
+/** Id of the standby in the Upstash account. */
 export const STANDBY_ID = 'rehearsal-standby';
 const TEAM = 'team_rehearsal';
 
-/** Everything around a deployment: accounts, a standby, a second store, somebody who is told. */
+/** The surroundings of a deployment: accounts, a standby, a second store, a receiver of alerts. */
 export interface Surroundings {
   readonly github: GitHubStandIn;
   readonly account: UpstashAccountStandIn;
   readonly receiver: Receiver;
-  /** `redis://` of the standby. */
+  /** `redis://` URL of the standby. */
   readonly standby: string;
   readonly variables: Readonly<Record<string, string>>;
 }
 
 export interface Rehearsal extends Surroundings {
-  readonly doors: Doors;
+  readonly proxies: ServiceProxies;
   readonly vercel: VercelStandIn;
-  /** Before Vercel's API. */
-  readonly vercelDoor: Door;
-  /** Other keys for the bucket; null when the store is a folder. */
+  /** In front of Vercel's API. */
+  readonly vercelProxy: ServiceProxy;
+  /** Replaces the keys of the bucket; null when the store is a folder. */
   readonly changeStoreKeys: StackStore['changeKeys'];
 }
 
@@ -163,20 +163,20 @@ export async function startSurroundings(
   };
 }
 
-/** What serves production, as far as the stand-in for Vercel has to change it. */
+/** The production deployment, as the stand-in for Vercel uses it. */
 export interface Production {
-  /** Where it answers. */
+  /** Host name and port. */
   readonly host: string;
-  /** Serves the functions with these variables in the place of those before. */
+  /** Restarts the functions with these variables. */
   serve(variables: Readonly<Record<string, string>>): Promise<FunctionHost>;
 }
 
-/** Vercel with the projects of the application and of this program, whose functions are built anew with its variables. */
+/** Vercel with the projects of the application and of this program, whose functions are restarted by a build. */
 export async function startProjects(
   env: Readonly<Record<string, string>>,
   production: Production,
   undo: UndoList,
-): Promise<{ vercel: VercelStandIn; vercelDoor: Door; variables: Record<string, string> }> {
+): Promise<{ vercel: VercelStandIn; vercelProxy: ServiceProxy; variables: Record<string, string> }> {
   const { GITHUB_ID, GITHUB_SECRET, GITHUB_TOKEN, UPSTASH_REDIS_REST_TOKEN, UPSTASH_REDIS_REST_URL } = env as Record<
     'GITHUB_ID' | 'GITHUB_SECRET' | 'GITHUB_TOKEN' | 'UPSTASH_REDIS_REST_TOKEN' | 'UPSTASH_REDIS_REST_URL',
     string
@@ -191,23 +191,23 @@ export async function startProjects(
     },
     domains: { [PROJECTS.backup]: [production.host] },
     build: (project, variables) =>
-      project === PROJECTS.backup ? { until: production.serve(variables) } : { looks: 0 },
+      project === PROJECTS.backup ? { until: production.serve(variables) } : { buildingReads: 0 },
   });
   undo.push(() => vercel.stop());
-  const vercelDoor = await openDoor({
+  const vercelProxy = await startServiceProxy({
     target: vercel.url,
     key: { header: 'authorization', value: vercel.token },
   });
-  undo.push(() => vercelDoor.stop());
+  undo.push(() => vercelProxy.stop());
   const variables = {
-    VERCEL_API_URL: vercelDoor.url,
+    VERCEL_API_URL: vercelProxy.url,
     VERCEL_API_TOKEN: vercel.token,
     VERCEL_TEAM_ID: TEAM,
     SOULCASTER_BACKUP_PROJECT: PROJECTS.backup,
     SOULCASTER_BACKEND_PROJECT: PROJECTS.backend,
     SOULCASTER_DASHBOARD_PROJECT: PROJECTS.dashboard,
   };
-  return { vercel, vercelDoor, variables };
+  return { vercel, vercelProxy, variables };
 }
 
 export const gitHubToken = (token: string) =>

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { newSigningKey } from '../qstash/signing.js';
 
-/** What the parts of a stack know each other by; random, and worth nothing outside of it. */
+/** Credentials between the parts of a stack; random, and useless outside it. */
 export interface StackSecrets {
   readonly redisToken: string;
-  /** A token that may read, and not list keys: for seeing what is refused with it. */
+  /** A token that may read but not list keys, to test refusals. */
   readonly redisReadOnlyToken: string;
-  /** Of the database that drills restore into. */
+  /** Token of the scratch database. */
   readonly scratchToken: string;
   readonly queueToken: string;
   readonly vectorToken: string;

@@ -3,19 +3,19 @@ import { join } from 'node:path';
 import type { Keys } from '../radosgw/boot.js';
 import { startRadosgw } from '../radosgw/index.js';
 
-/** An object store of a stack, by the variables that name it. */
+/** The object store of a stack, and the variables that configure it. */
 export interface StackStore {
   readonly variables: Readonly<Record<string, string>>;
   /** The S3 endpoint; null for a folder. */
   readonly endpoint: string | null;
-  /** Gives the functions' user other keys and takes those that it had; null for a folder. */
+  /** Replaces the keys of the functions' user; null for a folder. */
   readonly changeKeys: (() => Promise<Keys>) | null;
   stop(): Promise<void>;
 }
 
 const BUCKET = 'soulcaster-backup';
 
-/** A folder below `folder`, which is kept when the stack ends. */
+/** A store in a subfolder of `folder`, which is kept when the stack ends. */
 export async function folderStore(folder: string): Promise<StackStore> {
   const path = join(folder, 'store');
   await mkdir(path, { recursive: true });
@@ -23,7 +23,7 @@ export async function folderStore(folder: string): Promise<StackStore> {
   return { variables, endpoint: null, changeKeys: null, stop: () => Promise.resolve() };
 }
 
-/** A bucket of Ceph's S3 gateway, which keeps it in memory. */
+/** A bucket of Ceph's S3 gateway, in memory. */
 export async function bucketStore(folder: string): Promise<StackStore> {
   const gateway = await startRadosgw({ folder });
   try {

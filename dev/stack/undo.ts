@@ -1,7 +1,7 @@
-/** What has to be ended later, in the opposite order of its beginning. */
+/** Cleanup steps, run in reverse order. */
 export interface UndoList {
   push(undo: () => Promise<void>): void;
-  /** Ends all, each once, also when one of them fails; then throws the first failure. */
+  /** Runs all steps once, even when one fails; then throws the first failure. */
   run(): Promise<void>;
 }
 

@@ -38,7 +38,7 @@ export function variablesOf(parts: StackParts): Record<string, string> {
     ADMIN_TOKEN: secrets.adminToken,
     RESTORE_WEBHOOK_SECRET: secrets.webhookSecret,
     BACKUP_SIGNING_KEY: secrets.manifestKey,
-    // What runs on this machine depends on nobody's status page.
+    // Local stand-ins have no status pages.
     PROVIDER_STATUS_URLS: 'off',
   };
 }

@@ -4,10 +4,10 @@ import type { BackedDatabase } from './databases.js';
 import type { AccountFaults, AccountRequest } from './faults.js';
 
 export interface Call extends AccountRequest {
-  /** What follows the endpoint in the path. */
+  /** Path segments after the endpoint. */
   readonly ids: readonly string[];
   readonly body: unknown;
-  /** `credentials=hide` was asked for. */
+  /** Whether the query has `credentials=hide`. */
   readonly hidesCredentials: boolean;
 }
 
@@ -40,7 +40,7 @@ const ENDPOINTS: Readonly<Record<string, { readonly method: string; readonly han
   'disable-dailybackup': { method: 'PATCH', handle: (database) => switchDaily(database, false) },
 };
 
-/** Does what an authorised request asks for. */
+/** Serves an authorised request. */
 export function answer(call: Call, account: Account): ApiReply {
   if (call.endpoint === 'databases' && call.method === 'GET') {
     return json([...account.databases.values()].map((database) => database.view()));
@@ -54,20 +54,20 @@ export function answer(call: Call, account: Account): ApiReply {
 }
 
 function create(database: BackedDatabase, { body }: Call, { faults }: Account): ApiReply {
-  const asked = createSchema.safeParse(body);
-  if (!asked.success) return error(400, 'name is required');
+  const requested = createSchema.safeParse(body);
+  if (!requested.success) return error(400, 'name is required');
   if (database.given.plan === 'free') return error(400, 'upgrade your plan to create backups');
   if (database.modifying !== '') return error(400, `database is in ${database.modifying} state`);
-  database.backUp(asked.data.name, faults);
+  database.backUp(requested.data.name, faults);
   return OK;
 }
 
 function restore(database: BackedDatabase, { body }: Call, { databases, faults }: Account): ApiReply {
-  const asked = restoreSchema.safeParse(body);
-  if (!asked.success) return error(400, 'backup_id is required');
+  const requested = restoreSchema.safeParse(body);
+  if (!requested.success) return error(400, 'backup_id is required');
   if (database.modifying !== '') return error(400, `database is in ${database.modifying} state`);
   for (const source of databases.values()) {
-    const copies = source.find(asked.data.backup_id);
+    const copies = source.find(requested.data.backup_id);
     if (copies === null) continue;
     database.restore(copies, faults);
     return OK;

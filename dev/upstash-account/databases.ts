@@ -6,17 +6,17 @@ import type { AccountFaults } from './faults.js';
 export interface AccountDatabase {
   readonly id: string;
   readonly name: string;
-  /** `endpoint` as the API gives it: what stands in the REST URL. */
+  /** The host in the REST URL, which the API returns as `endpoint`. */
   readonly endpoint: string;
   /** The redis-server that holds its data. */
   readonly redisUrl: string;
-  /** Of its REST endpoint; default one that nothing takes. */
+  /** Token of the REST endpoint; default: an invalid one. */
   readonly restToken?: string;
   /** Default payg. */
   readonly plan?: 'free' | 'payg' | 'pro' | 'paid';
 }
 
-/** One key as a backup holds it. */
+/** One key in a backup. */
 interface Copy {
   readonly key: Buffer;
   readonly dump: Buffer;
@@ -29,10 +29,10 @@ interface Backup {
   copies: readonly Copy[];
 }
 
-/** A database of the account with the backups that were made of it. */
+/** A database of the account with its backups. */
 export class BackedDatabase {
   dailyBackup = false;
-  /** What is being done to it; empty when nothing is. */
+  /** The current operation; empty when there is none. */
   modifying = '';
   private readonly backups = new Map<string, Backup>();
   private work: Promise<void> = Promise.resolve();
@@ -62,7 +62,7 @@ export class BackedDatabase {
     };
   }
 
-  /** With its credentials. */
+  /** The database with its credentials. */
   viewWithSecrets(): object {
     const token = this.given.restToken ?? 'rest-token-of-nothing';
     return { ...this.view(), password: token, rest_token: token, read_only_rest_token: 'read-only-token-of-nothing' };
@@ -81,7 +81,7 @@ export class BackedDatabase {
     return this.backups.delete(backup);
   }
 
-  /** Begins a backup; it continues by itself. */
+  /** Starts a backup in the background. */
   backUp(name: string, faults: AccountFaults, daily = false): void {
     const fields = {
       database_id: this.given.id,
@@ -106,7 +106,7 @@ export class BackedDatabase {
     });
   }
 
-  /** Begins to replace everything by what the copies hold; it continues by itself. */
+  /** Starts to replace all data by the copies, in the background. */
   restore(copies: readonly Copy[], faults: AccountFaults): void {
     this.begin('restore', faults, async (redis) => {
       await redis.flushall();
@@ -118,8 +118,8 @@ export class BackedDatabase {
     });
   }
 
-  /** Resolves when nothing is under way any more. */
-  async settled(): Promise<void> {
+  /** Resolves when no backup or restore is running. */
+  async idle(): Promise<void> {
     await this.work;
   }
 
@@ -130,7 +130,7 @@ export class BackedDatabase {
       await heldBack;
       const redis = new Redis(this.given.redisUrl, { protocol: 2 });
       redis.on('error', () => undefined);
-      // A database that was stopped meanwhile takes its backups with it.
+      // The database may have been stopped in the meantime.
       await act(redis).catch(() => undefined);
       redis.disconnect();
       this.modifying = '';

@@ -1,6 +1,6 @@
 import type { Faults } from '../faults.js';
 
-/** A request to the stand-in, as rules of faults see it. */
+/** A request to the stand-in, as predicates of faults see it. */
 export interface AccountRequest {
   readonly method: string;
   /** `list-backup`, `create-backup`, `database`, ... */
@@ -8,11 +8,11 @@ export interface AccountRequest {
 }
 
 export interface AccountFaults extends Faults<AccountRequest> {
-  /** Backups and restores that are begun do not go on before this resolves; null: at once. */
+  /** Backups and restores wait until this resolves; null: no wait. */
   readonly heldBack: Promise<unknown> | null;
-  /** Backups that are begun end as failed. */
+  /** New backups end as failed. */
   readonly backupsFail: boolean;
-  /** A restore deletes what is there and then fills in nothing. */
+  /** A restore deletes all data and restores nothing. */
   readonly restoresLoseAll: boolean;
 }
 

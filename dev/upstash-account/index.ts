@@ -11,13 +11,13 @@ export type { AccountFaults, AccountRequest } from './faults.js';
 export interface UpstashAccountOptions {
   readonly databases: readonly AccountDatabase[];
   readonly email?: string;
-  /** Default: a random one. */
+  /** Default: a random key. */
   readonly apiKey?: string;
-  /** A key that may only read. Default: a random one. */
+  /** A read-only key. Default: a random key. */
   readonly readOnlyKey?: string;
   /** How long a backup or a restore takes, in milliseconds; default 20. */
   readonly takesMs?: number;
-  /** Whether switching daily backups takes POST, as the vendor's command line has it, instead of PATCH. */
+  /** Whether daily backups are switched with POST, as the vendor's command line does, instead of PATCH. */
   readonly dailyByPost?: boolean;
   readonly faults?: Partial<AccountFaults>;
 }
@@ -29,27 +29,27 @@ export interface UpstashAccountStandIn {
   readonly readOnlyKey: string;
   /** Authorised requests since the start, of one endpoint or of all. */
   requestCount(endpoint?: string): number;
-  /** Makes the backup that a schedule would make. */
+  /** Makes a daily backup. */
   backUpDaily(database: string): Promise<void>;
-  /** Resolves when nothing is under way any more. */
-  settled(): Promise<void>;
-  /** Sets the faults that are named and leaves the others. */
+  /** Resolves when no backup or restore is running. */
+  idle(): Promise<void>;
+  /** Sets the given faults; others stay. */
   setFaults(faults: Partial<AccountFaults>): void;
-  /** Cuts what is open and closes the port. */
+  /** Cuts open connections and closes the port. */
   stop(): Promise<void>;
 }
 
 /**
  * A stand-in for Upstash's developer API, on loopback, over real redis-servers.
  *
- * Modelled: listing databases, getting one with or without its credentials; listing, creating, deleting and restoring backups; switching daily backups; basic
- * authorisation, a read-only key, databases of others (404). A backup is a real copy of all keys with their expiry, taken
- * after the answer; a restore really empties the database, then fills it from a backup of any database of the account;
- * meanwhile `modifying_state` has a word. And, on demand, the faults of AccountFaults.
+ * Modelled: listing databases, getting one with or without its credentials; listing, creating, deleting and restoring
+ * backups; switching daily backups; basic authorisation, a read-only key, databases of others (404). A backup is a real copy
+ * of all keys with their expiry, made after the answer; a restore empties the database, then fills it from a backup of any
+ * database of the account; `modifying_state` is set meanwhile. And, on demand, the faults of AccountFaults.
  *
- * Not modelled: everything else of the API, teams, daily backups by themselves and when they go, the database being
- * locked during a backup, durability. Guessed, for want of documentation: the texts of errors, 400 for a plan without
- * backups, the word in `modifying_state`, and that it is set as long as a backup or a restore is under way.
+ * Not modelled: the rest of the API, teams, automatic daily backups and their retention, the lock of the database during a
+ * backup, durability. Guessed, because it is not documented: the texts of errors, 400 for a plan without backups, the value
+ * of `modifying_state`, and that it is set while a backup or a restore runs.
  * Source: upstash.com/docs/devops/developer-api (openapi.yml)
  */
 export async function startUpstashAccount(options: UpstashAccountOptions): Promise<UpstashAccountStandIn> {
@@ -62,7 +62,7 @@ export async function startUpstashAccount(options: UpstashAccountOptions): Promi
   const requests = new Map<string, number>();
 
   const server = await serveApi((call) => {
-    const key = authorised(call, email, [apiKey, readOnlyKey]);
+    const key = findKey(call, email, [apiKey, readOnlyKey]);
     if (key === null) return { status: 401, body: '"Unauthorized"' };
     const [endpoint = '', ...ids] = pathOf(call);
     const request = { method: call.method, endpoint };
@@ -79,8 +79,8 @@ export async function startUpstashAccount(options: UpstashAccountOptions): Promi
     return fault === 'lose-reply' ? 'cut' : done;
   });
 
-  const settled = async (): Promise<void> => {
-    for (const database of databases.values()) await database.settled();
+  const idle = async (): Promise<void> => {
+    for (const database of databases.values()) await database.idle();
   };
   return {
     url: server.url,
@@ -91,25 +91,25 @@ export async function startUpstashAccount(options: UpstashAccountOptions): Promi
       endpoint === undefined ? [...requests.values()].reduce((a, b) => a + b, 0) : (requests.get(endpoint) ?? 0),
     async backUpDaily(database) {
       databases.get(database)?.backUp('daily', box.faults, true);
-      await settled();
+      await idle();
     },
-    settled,
+    idle,
     setFaults: (changed) => box.set(changed),
     async stop() {
       await server.stop();
-      await settled();
+      await idle();
     },
   };
 }
 
-/** What follows /v2/redis, decoded. */
+/** Decoded path segments after /v2/redis. */
 function pathOf({ path }: ApiCall): string[] {
   const inside = /^\/v2\/redis\/(.+)$/.exec(path)?.[1] ?? '';
   return inside.split('/').map(decodeURIComponent);
 }
 
-/** The key that the request carries, if it is one of these. */
-function authorised({ headers }: ApiCall, email: string, keys: readonly string[]): string | null {
+/** The key of the request if it is one of these; otherwise null. */
+function findKey({ headers }: ApiCall, email: string, keys: readonly string[]): string | null {
   const given = Buffer.from(/^Basic\s+(.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '', 'base64').toString('utf8');
   return keys.find((key) => given === `${email}:${key}`) ?? null;
 }

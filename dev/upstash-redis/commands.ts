@@ -1,23 +1,23 @@
 import type { Command as RestCommand } from './request.js';
 
-/** A command as the engine runs it. `reported` is the name that decides how its reply is encoded. */
+/** A command for the engine. `reported` is the name that decides how the reply is encoded. */
 export interface EngineCommand {
   readonly name: string;
   readonly args: readonly (string | Buffer)[];
   readonly reported: string;
 }
 
-/** Upstash's error text for a command that is not run at all. */
+/** Upstash's error text for a command that is not run. */
 export interface Refused {
   readonly refused: string;
 }
 
-/** What redis-server's COMMAND says of each command, by name in capitals. */
+/** Flags of each command from redis-server's COMMAND, by name in capitals. */
 export type CommandFlags = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
- * What Upstash does not offer over REST, or what would break the connection that all requests share. Transactions and
- * subscriptions have endpoints of their own there.
+ * Commands that Upstash does not offer over REST, or that would break the connection that all requests share. Transactions and
+ * subscriptions have separate endpoints.
  */
 const UNAVAILABLE = new Set(
   [
@@ -31,12 +31,12 @@ const UNAVAILABLE = new Set(
     .split(' '),
 );
 
-/** Reads that a read-only token may not run either: they list the database. */
+/** Read commands that a read-only token may not run: they list keys. */
 const NOT_FOR_READERS = new Set(['SCAN', 'KEYS', 'RANDOMKEY']);
 const HARMLESS = new Set(['PING', 'ECHO', 'TIME']);
 const SCRIPTS = new Set(['EVAL', 'EVALSHA', 'FCALL']);
 
-/** One round trip for a page of keys and their types, atomically, also inside a transaction. */
+/** Reads a page of keys and their types atomically in one round trip, also inside a transaction. */
 const SCAN_WITH_TYPES = `
 local page = redis.call('SCAN', unpack(ARGV))
 local flat = {}
@@ -46,14 +46,14 @@ for _, key in ipairs(page[2]) do
 end
 return {page[1], flat}`;
 
-/** The command as redis-server can run it, or Upstash's error text. */
+/** Translates a command for redis-server, or returns Upstash's error text. */
 export function translate(command: RestCommand): EngineCommand | Refused {
   const [first, ...args] = command;
   const name = first.toString().toUpperCase();
   if (UNAVAILABLE.has(name) || subcommandUnavailable(name, args)) {
     return { refused: `ERR Command is not available: '${first.toString()}'. See the list of supported commands` };
   }
-  const options = name === 'SCAN' ? withoutWithType(args) : null;
+  const options = name === 'SCAN' ? removeWithType(args) : null;
   if (options === null) return { name, args, reported: name };
   return { name: 'EVAL', args: [SCAN_WITH_TYPES, '0', ...options], reported: name };
 }
@@ -65,8 +65,8 @@ function subcommandUnavailable(name: string, args: readonly (string | Buffer)[])
   return false;
 }
 
-/** SCAN's arguments without WITHTYPE, or null if it is not among its options (a MATCH pattern may look like it). */
-function withoutWithType(args: readonly (string | Buffer)[]): (string | Buffer)[] | null {
+/** SCAN's arguments without WITHTYPE, or null if it is not among its options (a MATCH pattern may have the same text). */
+function removeWithType(args: readonly (string | Buffer)[]): (string | Buffer)[] | null {
   let index = 1;
   while (index < args.length) {
     if (args[index]?.toString().toUpperCase() === 'WITHTYPE') return args.filter((_, at) => at !== index);
@@ -75,14 +75,14 @@ function withoutWithType(args: readonly (string | Buffer)[]): (string | Buffer)[
   return null;
 }
 
-/** Whether a read-only token may run it. What the server does not know it refuses itself, whoever asks. */
+/** Whether a read-only token may run the command. Unknown commands are left to the server, which refuses them. */
 export function mayRead(command: EngineCommand, flags: CommandFlags): boolean {
   if (NOT_FOR_READERS.has(command.reported)) return false;
   if (!flags.has(command.name)) return true;
   return HARMLESS.has(command.name) || flags.get(command.name)?.has('readonly') === true;
 }
 
-/** Whether it may change data; a script counts as writing unless it says `no-writes` in its first line. */
+/** Whether the command may change data; a script counts as writing unless its first line says `no-writes`. */
 export function mayWrite(command: EngineCommand, flags: CommandFlags): boolean {
   if (command.reported === 'SCAN') return false;
   if (!SCRIPTS.has(command.name)) return flags.get(command.name)?.has('write') === true;

@@ -1,15 +1,15 @@
 import { isNativeError } from 'node:util/types';
 
 /**
- * A reply as ioredis hands it over with `stringNumbers` and no reply encoding: bulk and status strings are Buffers,
- * integers are JavaScript strings of digits (so that 64 bits survive), nil is null.
+ * A reply of ioredis with `stringNumbers` and no reply encoding: bulk and status strings are Buffers, integers are strings of
+ * digits (to keep 64 bits), nil is null.
  */
 export type RawReply = Buffer | string | null | RawReply[] | Error;
 
-/** How strings go into the JSON: as UTF-8 text (what is invalid becomes U+FFFD), or as base64 of their bytes. */
+/** Encoding of strings in the JSON: UTF-8 text (invalid bytes become U+FFFD), or base64. */
 export type Encoding = 'text' | 'base64';
 
-/** Status replies are "OK" from these commands; from any other, the two letters are somebody's data. */
+/** Commands with the status reply "OK"; from any other command, the two letters are data. */
 const STATUS_OK = new Set(
   [
     'SET SETEX PSETEX MSET HMSET LSET LTRIM RENAME RESTORE XGROUP PFMERGE FLUSHDB FLUSHALL SCRIPT FUNCTION SELECT',
@@ -30,7 +30,7 @@ export function encodeError(message: string): string {
   return `{"error":${JSON.stringify(message)}}`;
 }
 
-/** Bytes of a reply's strings, which is about what it takes on the wire. */
+/** Bytes of a reply's strings, about its size on the wire. */
 export function sizeOf(reply: RawReply): number {
   if (Buffer.isBuffer(reply)) return reply.length;
   if (!Array.isArray(reply)) return 0;

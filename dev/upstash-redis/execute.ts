@@ -34,14 +34,14 @@ export function sizeError(limit: number, actual: number): string {
   return `ERR max request size exceeded. Limit: ${limit} bytes, Actual: ${actual} bytes`;
 }
 
-/** Runs a parsed request and returns what goes over HTTP. */
+/** Runs a parsed request and returns the HTTP answer. */
 export async function execute(request: RestRequest, run: Execution): Promise<Answer> {
   if (!run.mayRun(request.commands.length)) {
     run.counts.throttled += 1;
     return refusal(429, 'ERR too many commands per second');
   }
   run.counts.commands += request.commands.length;
-  const commands = request.commands.map((command) => admit(command, run));
+  const commands = request.commands.map((command) => checkCommand(command, run));
   const runnable = commands.filter((command): command is EngineCommand => !('refused' in command));
   const refused = commands.find((command) => 'refused' in command);
   if (request.mode === 'transaction' && refused !== undefined) return refusal(400, refused.refused);
@@ -58,7 +58,7 @@ export async function execute(request: RestRequest, run: Execution): Promise<Ans
   return assemble(items, request.mode, run);
 }
 
-function admit(command: Command, run: Execution): EngineCommand | Refused {
+function checkCommand(command: Command, run: Execution): EngineCommand | Refused {
   const translated = translate(command);
   if ('refused' in translated || !run.readOnly || mayRead(translated, run.engine.flags)) return translated;
   const name = translated.reported.toLowerCase();

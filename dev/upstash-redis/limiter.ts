@@ -1,9 +1,9 @@
 const WINDOW_MS = 1000;
 
-/** Takes that number of commands from what a database may run; false, and takes nothing, where there were too many. */
+/** Takes commands from the allowance; returns false and takes nothing when they exceed it. */
 export type CommandLimiter = (commands: number) => boolean;
 
-/** This many commands within any second. */
+/** Allows `perSecond` commands within any second. */
 export function commandLimiter(perSecond: number, now: () => number): CommandLimiter {
   const taken: { readonly at: number; readonly commands: number }[] = [];
   let sum = 0;

@@ -6,10 +6,10 @@ export interface RestRequest {
   readonly commands: readonly Command[];
 }
 
-/** The request does not follow the protocol; `message` goes back with HTTP 400. */
+/** A request that violates the protocol; `message` is returned with HTTP 400. */
 export class BadRequest extends Error {}
 
-/** Reads one HTTP request: the command in the path, in a JSON body, or a JSON array of commands. */
+/** Parses an HTTP request: a command in the path or in a JSON body, or a JSON array of commands. */
 export function parseRequest(path: string, query: string, body: Buffer): RestRequest {
   if (path === '/pipeline') return { mode: 'pipeline', commands: parseBatch(body) };
   if (path === '/multi-exec') return { mode: 'transaction', commands: parseBatch(body) };

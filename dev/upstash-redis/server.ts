@@ -8,19 +8,19 @@ import { BadRequest, parseRequest } from './request.js';
 export interface UpstashRedisOptions {
   /** `redis://...` of the redis-server that keeps the data. */
   readonly redisUrl: string;
-  /** The token that may do everything. */
+  /** The token with all permissions. */
   readonly token: string;
-  /** A token that may only read, and not list keys. */
+  /** A token that may read, but not list keys. */
   readonly readOnlyToken?: string;
   /** Largest request and largest reply, in bytes. Default 10 MiB, as on most of Upstash's plans. */
   readonly requestLimitBytes?: number;
-  /** Commands within any second; a request over it is refused as a whole with HTTP 429. Default: as many as come. */
+  /** Most commands within any second; a request over the limit is refused as a whole with HTTP 429. Default: no limit. */
   readonly commandsPerSecond?: number;
-  /** Milliseconds, for that limit. Default: those of the process. */
+  /** The clock of that limit, in milliseconds. Default: the process's. */
   readonly now?: () => number;
-  /** Called with each authorised request, which is served once that is over: faults at a known point of the work. */
+  /** Awaited before each authorised request is served, to inject faults at a known point. */
   readonly onRequest?: () => void | Promise<void>;
-  /** Default: any free one. */
+  /** Default: any free port. */
   readonly port?: number;
 }
 
@@ -29,11 +29,11 @@ export interface UpstashRedisStandIn {
   readonly token: string;
   /** Authorised HTTP requests since the start. */
   requestCount(): number;
-  /** Commands of those requests; what a script runs inside is not counted (Upstash would bill it). */
+  /** Commands of those requests, without the commands inside scripts (which Upstash bills). */
   commandCount(): number;
-  /** Those of them that may change data, scripts included unless they say `no-writes`. */
+  /** Commands that may change data, including scripts unless they say `no-writes`. */
   writeCommandCount(): number;
-  /** Requests that were refused since they came too fast. */
+  /** Requests refused by the rate limit. */
   throttledCount(): number;
   stop(): Promise<void>;
 }

@@ -18,7 +18,7 @@ import type { VectorStore } from './store.js';
 /** The `result` of a request (upstash.com/docs/vector/api/endpoints). Throws a Refusal. */
 export function answer(store: VectorStore, request: VectorRequest, query: URLSearchParams): unknown {
   const { namespace, body } = request;
-  store.settle();
+  store.indexWaiting();
   switch (request.endpoint) {
     case 'upsert':
       return upsert(store, namespace, body);

@@ -1,17 +1,17 @@
 import type { Faults } from '../faults.js';
 
-/** A request to the stand-in, as rules of faults see it. */
+/** A request to the stand-in, as predicates of faults see it. */
 export interface VectorRequest {
   /** `upsert`, `fetch`, `range`, `query`, `delete`, `reset`, `info`, ... */
   readonly endpoint: string;
-  /** Decoded; '' for the default one. */
+  /** Decoded; '' for the default namespace. */
   readonly namespace: string;
-  /** The JSON as it came; undefined when there was none. */
+  /** The parsed JSON; undefined when there was none. */
   readonly body: unknown;
 }
 
 export interface VectorFaults extends Faults<VectorRequest> {
-  /** Whether nothing that is asked of this namespace is taken: 400. */
+  /** Whether every request to this namespace is refused with 400. */
   readonly refuseNamespace: (namespace: string) => boolean;
 }
 

@@ -14,17 +14,17 @@ export interface UpstashVectorOptions {
   readonly dimensions?: number;
   /** Default COSINE. */
   readonly metric?: Metric;
-  /** Default: a random one. */
+  /** Default: a random token. */
   readonly token?: string;
-  /** One that may look and not write. Default: none. */
+  /** A token that may only read. Default: none. */
   readonly readOnlyToken?: string;
-  /** Default: a free one. */
+  /** Default: a free port. */
   readonly port?: number;
   /** Milliseconds until queries and the counts of `info` see a write; default 20. Infinity: never. */
   readonly indexDelayMs?: number;
-  /** Most writes that are indexed between two requests, as an index under load; default: all. */
+  /** Most writes that are indexed between two requests, to simulate an index under load; default: all. */
   readonly indexAtOnce?: number;
-  /** Vectors that may be written in a day; more are answered with 429. Default: any number. */
+  /** Daily limit of written vectors; more are answered with 429. Default: no limit. */
   readonly updatesPerDay?: number;
   /** Largest request in bytes; default 16 MiB. */
   readonly requestLimitBytes?: number;
@@ -37,16 +37,16 @@ export interface UpstashVectorStandIn {
   readonly dimensions: number;
   /** Authorised, well-formed requests since the start, of one endpoint (`upsert`, `query`, ...) or of all. */
   requestCount(endpoint?: string): number;
-  /** How often this id was written since its namespace exists, whether the client learnt of it or not. */
+  /** How often this id was written since its namespace exists, including writes with a lost answer. */
   upsertsOf(namespace: string, id: string): number;
-  /** Counts for what is waiting, too. */
+  /** Applies to waiting writes as well. */
   setIndexDelayMs(ms: number): void;
   setIndexAtOnce(writes: number): void;
-  /** Begins another day, by which `updatesPerDay` is counted. */
+  /** Starts the next day of the limit `updatesPerDay`. */
   renewDay(): void;
-  /** Sets the faults that are named and leaves the others. */
+  /** Sets the given faults; others stay. */
   setFaults(faults: Partial<VectorFaults>): void;
-  /** Cuts what is open and closes the port. */
+  /** Cuts open connections and closes the port. */
   stop(): Promise<void>;
 }
 
@@ -58,14 +58,15 @@ const DEFAULT_LIMIT_BYTES = 16 * 1024 * 1024;
  * Modelled: upsert, fetch, range, query (single and batch), delete by ids or prefix, reset of one namespace or all,
  * info, listing and deleting namespaces, each with the namespace as last segment of the path; bearer authorisation;
  * the three similarity functions with the vendor's scores; 422 for a wrong dimension, for the batch as a whole; writes
- * that queries and counts see later, with the pending count meanwhile; at most 1,000 vectors a request and 48 KiB of
- * metadata a vector; a daily limit of writes; namespaces that come with their first vector; and, on demand, the faults of VectorFaults.
+ * that queries and counts see later, with the pending count meanwhile; at most 1,000 vectors per request and 48 KiB of
+ * metadata per vector; a daily limit of writes; creation of a namespace by its first vector; and, on demand, the faults of
+ * VectorFaults.
  *
  * Not modelled: durability, sparse and hybrid indexes, the vendor's own embedding (`upsert-data`, `query-data`),
- * metadata filters, `update`, `random`, resumable queries, renaming a namespace, rate
- * limits and other quotas than the day's writes but as a fault. Queries are exact, and see deletions at once. Guessed, for want of documentation: the size limit of a
- * request, statuses of refusals other than 401, 404 and 422, a read-only token's among them, that reading a namespace that does not exist finds
- * nothing, and that a namespace in the path is percent-decoded.
+ * metadata filters, `update`, `random`, resumable queries, renaming a namespace, rate limits and quotas other than the daily
+ * writes except as faults. Queries are exact, and see deletions at once. Guessed, because it is not documented: the size limit
+ * of a request, statuses of refusals other than 401, 404 and 422 (including that of a read-only token), that reading a missing
+ * namespace finds nothing, and that a namespace in the path is percent-decoded.
  * Sources: upstash.com/docs/vector/api/endpoints and the SDKs' source.
  */
 export async function startUpstashVector(options: UpstashVectorOptions = {}): Promise<UpstashVectorStandIn> {

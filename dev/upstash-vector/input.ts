@@ -1,6 +1,6 @@
 import type { StoredRecord } from './namespace.js';
 
-/** The request is refused; `message` goes back as the `error` of the answer. */
+/** A refused request; `message` is returned as the `error` of the answer. */
 export class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -12,7 +12,7 @@ export class Refusal extends Error {
 
 /** Most vectors that one request reads or writes (upstash.com/docs/devops/developer-api/vector/get_index). */
 export const MOST_PER_REQUEST = 1_000;
-/** upstash.com/docs/vector/help/faq; that it counts UTF-8 bytes of JSON, and the status, are our guess. */
+/** upstash.com/docs/vector/help/faq; counting UTF-8 bytes of JSON, and the status, are our guess. */
 const MOST_METADATA_BYTES = 48 * 1024;
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -22,14 +22,14 @@ export function fieldsOf(value: unknown): Fields {
   throw new Refusal(400, 'Invalid request: expected a JSON object');
 }
 
-/** One object or a list of them, as `upsert` and `query` take it. */
+/** One object or a list, as `upsert` and `query` accept. */
 export function listOf(body: unknown): Fields[] {
   const list = Array.isArray(body) ? body.map(fieldsOf) : [fieldsOf(body)];
   if (list.length > MOST_PER_REQUEST) throw new Refusal(400, `Too many items in a request: ${list.length}`);
   return list;
 }
 
-/** The `ids` of a request; undefined when it names none. Numbers count as their digits. */
+/** The `ids` of a request; undefined when there are none. Numbers are converted to text. */
 export function idsOf({ ids }: Fields): string[] | undefined {
   if (ids === undefined) return undefined;
   if (!Array.isArray(ids)) throw new Refusal(400, 'Invalid request: ids must be a list');
@@ -59,7 +59,7 @@ export function vectorOf({ vector }: Fields, dimensions: number): Float32Array {
   return new Float32Array(vector);
 }
 
-/** JSON knows no number that is not finite. A loop takes a fraction of what `every` with a function does. */
+/** Numbers in JSON are finite. A loop is several times faster than `every` with a function. */
 function isNumbers(value: unknown): value is number[] {
   if (!Array.isArray(value)) return false;
   for (const component of value as unknown[]) if (typeof component !== 'number') return false;
@@ -72,7 +72,7 @@ export function countOf(value: unknown, name: string): number {
   throw new Refusal(400, `Invalid request: ${name} must be between 1 and ${MOST_PER_REQUEST}`);
 }
 
-/** A cursor that we gave out; "0" and the empty one begin a walk. */
+/** Parses a cursor of a range; "0" and the empty text start from the beginning. */
 export function cursorOf(value: unknown): number {
   const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '?';
   if (/^\d*$/.test(text)) return Number(text);

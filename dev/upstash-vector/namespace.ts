@@ -13,10 +13,10 @@ export interface Page {
   readonly nextCursor: string;
 }
 
-/** One namespace: what was written is read at once, and searched when its delay is over. */
+/** One namespace: reads see a write at once, queries after the index delay. */
 export class Namespace {
   private readonly records = new Map<string, StoredRecord>();
-  /** Since when an id waits to be indexed, in the order of writing. */
+  /** When the ids that wait to be indexed were written, in the order of writing. */
   private readonly waiting = new Map<string, number>();
   private readonly writes = new Map<string, number>();
   private readonly nearest: Nearest;
@@ -34,7 +34,7 @@ export class Namespace {
     return this.waiting.size;
   }
 
-  /** How often an id was ever written. */
+  /** How often an id was written. */
   writesOf(id: string): number {
     return this.writes.get(id) ?? 0;
   }
@@ -55,8 +55,8 @@ export class Namespace {
   }
 
   /**
-   * In the order of first writing. The cursor is an offset, as the vendor's documentation has it: whoever removes
-   * vectors in the middle of a walk will miss others.
+   * A page in the order of first writing. The cursor is an offset, as in the vendor's documentation: a client that removes
+   * vectors during a walk misses others.
    */
   page(from: number, limit: number, prefix: string): Page {
     const matching = this.withPrefix(prefix);
@@ -68,7 +68,7 @@ export class Namespace {
     return this.nearest.search(values, count);
   }
 
-  /** Gone for readers and for queries at once. */
+  /** Removes a vector for reads and queries at once. */
   remove(id: string): boolean {
     this.waiting.delete(id);
     this.nearest.drop(id);
@@ -81,8 +81,8 @@ export class Namespace {
     this.nearest.clear();
   }
 
-  /** Indexes what has waited since `before` or longer, `most` writes at most. */
-  settle(before: number, most: number): void {
+  /** Indexes up to `most` writes that were made before `before`. */
+  indexWaiting(before: number, most: number): void {
     let left = most;
     for (const [id, since] of this.waiting) {
       if (since > before || left-- <= 0) break;

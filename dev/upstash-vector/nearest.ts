@@ -1,6 +1,6 @@
 import { exactSearch, MetricKind } from 'usearch';
 
-/** Upstash's names of its similarity functions (upstash.com/docs/vector/features/similarityfunctions). */
+/** Upstash's similarity functions (upstash.com/docs/vector/features/similarityfunctions). */
 export type Metric = 'COSINE' | 'EUCLIDEAN' | 'DOT_PRODUCT';
 
 export interface Neighbour {
@@ -9,11 +9,11 @@ export interface Neighbour {
   readonly score: number;
 }
 
-/** Vectors by id, and which of them are nearest to another. */
+/** Vectors by id, with a nearest-neighbour search. */
 export interface Nearest {
   readonly size: number;
   put(id: string, values: Float32Array): void;
-  /** Whether it was there. */
+  /** Removes a vector; returns whether it existed. */
   drop(id: string): boolean;
   clear(): void;
   /** At most `count`, best first. */
@@ -28,8 +28,8 @@ const KINDS: Readonly<Record<Metric, MetricKind>> = {
 
 /**
  * Compares with every vector, by usearch's exact search over rows in one block of memory: a few milliseconds for 5,000
- * vectors of 768 dimensions, where building usearch's approximate index takes seconds; and after `remove` that index
- * (2.25) has been seen to return keys that are gone, and to search for ever.
+ * vectors of 768 dimensions. Building usearch's approximate index takes seconds, and after `remove` that index (2.25) has
+ * returned removed keys and searched without end.
  */
 export function nearestByUsearch(dimensions: number, metric: Metric): Nearest {
   let rows = new Float32Array(dimensions);
@@ -53,7 +53,7 @@ export function nearestByUsearch(dimensions: number, metric: Metric): Nearest {
       return ids.length;
     },
     put(id, values) {
-      // First the row: a new one may move the block.
+      // The row comes first: adding a row may move the block.
       const row = rowOf.get(id) ?? newRow(id);
       rows.set(values, row * dimensions);
     },
@@ -77,7 +77,7 @@ export function nearestByUsearch(dimensions: number, metric: Metric): Nearest {
       if (ids.length === 0) return [];
       const most = Math.min(count, ids.length);
       const used = rows.subarray(0, ids.length * dimensions);
-      // A thread of usearch's pool costs more than it saves here.
+      // One thread: usearch's pool costs more than it saves here.
       const { keys, distances } = exactSearch(used, values, dimensions, most, KINDS[metric], 1);
       return [...keys].map((key, at) => ({
         id: ids[Number(key)] ?? '',

@@ -10,11 +10,11 @@ import type { VectorStore } from './store.js';
 export interface ServerContext {
   readonly store: VectorStore;
   readonly token: string;
-  /** May look and not write; null for none. */
+  /** A token that may only read; null for none. */
   readonly readOnlyToken: string | null;
   readonly faults: FaultBox<VectorRequest, VectorFaults>;
   readonly requestLimitBytes: number;
-  /** Told of every authorised request, before anything goes wrong with it. */
+  /** Called with every authorised request, before any fault. */
   readonly onRequest: (request: VectorRequest) => void;
 }
 
@@ -31,7 +31,7 @@ export async function serve(
   response: ServerResponse,
 ): Promise<void> {
   const body = await bodyOf(incoming, context.requestLimitBytes);
-  const reply = refusing(() => replyTo(incoming, body, context));
+  const reply = catchRefusal(() => replyTo(incoming, body, context));
   if (reply === 'hang') return;
   if (reply === 'cut') {
     response.destroy();
@@ -52,7 +52,7 @@ function replyTo(incoming: IncomingMessage, body: Buffer | number, context: Serv
   const request = toRequest(path, body);
   if (mayRead && WRITES.has(request.endpoint)) return problem(403, 'Forbidden: the token is read-only');
   context.onRequest(request);
-  // What concerns the index as a whole names no namespace.
+  // Requests to the whole index have no namespace.
   if (!WHOLE.has(request.endpoint) && faults.faults.refuseNamespace(request.namespace)) return problem(400, 'rejected');
   const fault = faults.take(request);
   if (fault === 'hang') return 'hang';
@@ -60,7 +60,7 @@ function replyTo(incoming: IncomingMessage, body: Buffer | number, context: Serv
     const { status, headers = {}, body: json } = fault;
     return { status, headers, json: json ?? problem(status, 'rejected').json };
   }
-  const reply = refusing(() => {
+  const reply = catchRefusal(() => {
     const result = answer(store, request, new URLSearchParams(query));
     return { status: 200, json: JSON.stringify({ result }) };
   });
@@ -84,7 +84,7 @@ function toRequest(path: string, body: Buffer): VectorRequest {
   }
 }
 
-function refusing<T>(work: () => T): T | Reply {
+function catchRefusal<T>(work: () => T): T | Reply {
   try {
     return work();
   } catch (error) {

@@ -8,11 +8,11 @@ export interface StoreOptions {
   readonly indexDelayMs: number;
   /** Most writes that are indexed between two requests. */
   readonly indexAtOnce: number;
-  /** Vectors that may be written in a day. */
+  /** Daily limit of written vectors. */
   readonly updatesPerDay: number;
 }
 
-/** The namespaces of one index. The default one is always there, others come with their first vector. */
+/** The namespaces of one index. The default one always exists; others are created by their first vector. */
 export class VectorStore {
   readonly dimensions: number;
   indexDelayMs: number;
@@ -39,12 +39,12 @@ export class VectorStore {
     return [...this.namespaces.keys()];
   }
 
-  /** The next day: as many may be written again. */
+  /** Starts the next day of the daily limit. */
   renewDay(): void {
     this.updatesToday = 0;
   }
 
-  /** Throws a Refusal when the day's limit does not let all be written: then none are. */
+  /** Writes all records, or none: throws a Refusal when they exceed the daily limit. */
   upsert(name: string, records: readonly StoredRecord[]): void {
     if (this.updatesToday + records.length > this.updatesPerDay) {
       throw new Refusal(429, `Exceeded daily write limit: ${this.updatesPerDay}`);
@@ -56,13 +56,13 @@ export class VectorStore {
     for (const record of records) namespace.upsert(record, now);
   }
 
-  /** Indexes what has waited long enough: there is no timer that could keep a process alive. */
-  settle(): void {
+  /** Indexes the writes whose delay is over. Called by each request: a timer could keep the process alive. */
+  indexWaiting(): void {
     const before = Date.now() - this.indexDelayMs;
-    for (const namespace of this.namespaces.values()) namespace.settle(before, this.indexAtOnce);
+    for (const namespace of this.namespaces.values()) namespace.indexWaiting(before, this.indexAtOnce);
   }
 
-  /** Empties one namespace, or all of them; they go on existing. */
+  /** Empties one namespace, or all; the namespaces remain. */
   reset(name: string | null): void {
     if (name !== null) this.find(name)?.clear();
     else for (const namespace of this.namespaces.values()) namespace.clear();

@@ -2,7 +2,7 @@ import type { ApiCall, ApiReply } from '../stand-in-server.js';
 import {
   addDeployment,
   addVariable,
-  look,
+  readState,
   type StandInDeployment,
   type StandInProject,
   type StandInVariable,
@@ -10,16 +10,16 @@ import {
 } from './projects.js';
 
 export interface BuildPlan {
-  /** How often a new deployment's state is told as BUILDING; default 1. */
-  readonly looks?: number;
+  /** How many times the state of a new deployment reads as BUILDING; default 1. */
+  readonly buildingReads?: number;
   readonly ending?: 'READY' | 'ERROR';
-  /** It is told as BUILDING until this is over. */
+  /** The state is BUILDING until this promise ends. */
   readonly until?: Promise<unknown>;
 }
 
 export interface Service {
   readonly projects: readonly StandInProject[];
-  /** Names of teams by their id. */
+  /** Names of teams by id. */
   readonly teams: Readonly<Record<string, string>>;
   readonly build: (project: string, variables: Readonly<Record<string, string>>) => BuildPlan;
 }
@@ -28,44 +28,45 @@ const PROJECT = /^\/v(?:9|10|1)\/projects\/([^/]+)\/env(?:\/([^/]+))?$/;
 const DOMAINS = /^\/v9\/projects\/([^/]+)\/domains$/;
 const DEPLOYMENT = /^\/v1[23]\/deployments\/([^/]+?)(\/cancel)?$/;
 
-/** The answer of an authorised call. */
+/** Answers an authorised call. */
 export function answer(service: Service, call: ApiCall): ApiReply {
   const { method, path } = call;
   const [, name, id] = PROJECT.exec(path)?.map((part) => decodeURIComponent(part)) ?? [];
   if (name !== undefined)
-    return ofProject(service, name, PROJECT.exec(path)?.[2] === undefined ? null : (id ?? ''), call);
-  if (method === 'GET' && path === '/v2/teams') return { status: 200, body: { teams: named(service.teams) } };
+    return answerProject(service, name, PROJECT.exec(path)?.[2] === undefined ? null : (id ?? ''), call);
+  if (method === 'GET' && path === '/v2/teams') return { status: 200, body: { teams: listNames(service.teams) } };
   if (method === 'GET' && path === '/v10/projects')
     return { status: 200, body: { projects: service.projects.map(({ id, name: called }) => ({ id, name: called })) } };
   const domainsOf = DOMAINS.exec(path)?.[1];
-  if (method === 'GET' && domainsOf !== undefined) return domains(service, decodeURIComponent(domainsOf));
+  if (method === 'GET' && domainsOf !== undefined) return listDomains(service, decodeURIComponent(domainsOf));
   if (method === 'GET' && path === '/v6/deployments') return listDeployments(service, call);
   if (method === 'POST' && path === '/v13/deployments') return deploy(service, call);
   const [, deploymentId = '', cancel] = DEPLOYMENT.exec(path) ?? [];
-  const found = everyDeployment(service).find(({ deployment }) => deployment.id === deploymentId);
+  const found = listAllDeployments(service).find(({ deployment }) => deployment.id === deploymentId);
   if (found === undefined) return problem(404, 'not_found');
-  if (cancel === undefined) look(found.deployment);
+  if (cancel === undefined) readState(found.deployment);
   else if (found.deployment.state === 'BUILDING') found.deployment.state = 'CANCELED';
   else return problem(400, 'bad_request');
-  return { status: 200, body: shown(found.project, found.deployment) };
+  return { status: 200, body: viewDeployment(found.project, found.deployment) };
 }
 
-function ofProject(service: Service, name: string, id: string | null, call: ApiCall): ApiReply {
+function answerProject(service: Service, name: string, id: string | null, call: ApiCall): ApiReply {
   const project = projectOf(service, name);
   if (project === undefined) return problem(404, 'not_found');
-  if (id === null) return call.method === 'POST' ? create(project, call) : { status: 200, body: listed(project) };
+  if (id === null)
+    return call.method === 'POST' ? create(project, call) : { status: 200, body: listVariables(project) };
   const variable = project.variables.find((one) => one.id === id);
   if (variable === undefined) return problem(404, 'not_found');
-  if (call.method === 'GET') return { status: 200, body: { ...hidden(variable), ...opened(variable) } };
+  if (call.method === 'GET') return { status: 200, body: { ...viewVariable(variable), ...decryptedFields(variable) } };
   if (call.method === 'DELETE') {
     project.variables.splice(project.variables.indexOf(variable), 1);
-    return { status: 200, body: hidden(variable) };
+    return { status: 200, body: viewVariable(variable) };
   }
   const { comment, value } = call.body as { comment?: string; value?: string };
   if (value !== undefined) variable.value = value;
   variable.updatedAt = Date.now();
   if (comment !== undefined) variable.comment = comment;
-  return { status: 200, body: hidden(variable) };
+  return { status: 200, body: viewVariable(variable) };
 }
 
 function create(project: StandInProject, call: ApiCall): ApiReply {
@@ -80,21 +81,21 @@ function create(project: StandInProject, call: ApiCall): ApiReply {
   if (there !== undefined && call.query.get('upsert') !== 'true') return problem(400, 'ENV_CONFLICT');
   if (there !== undefined) Object.assign(there, { value, updatedAt: Date.now() });
   const made = there ?? addVariable(project, key, value, type, target, comment);
-  return { status: 201, body: { created: hidden(made), failed: [] } };
+  return { status: 201, body: { created: viewVariable(made), failed: [] } };
 }
 
-function domains(service: Service, name: string): ApiReply {
+function listDomains(service: Service, name: string): ApiReply {
   const project = projectOf(service, name);
   if (project === undefined) return problem(404, 'not_found');
   const body = project.domains.map((domain) => ({ name: domain, verified: true, redirect: null, gitBranch: null }));
   return { status: 200, body: { domains: body, pagination: { count: body.length, next: null, prev: null } } };
 }
 
-const named = (names: Readonly<Record<string, string>>): object[] =>
+const listNames = (names: Readonly<Record<string, string>>): object[] =>
   Object.entries(names).map(([id, name]) => ({ id, name }));
 
-/** Without decryption values are cipher text, and those of sensitive ones are not there at all. */
-function hidden({ comment, id, key, target, type, updatedAt }: StandInVariable): object {
+/** A variable without decryption: the value is cipher text, or missing for sensitive variables. */
+function viewVariable({ comment, id, key, target, type, updatedAt }: StandInVariable): object {
   return {
     id,
     key,
@@ -107,11 +108,11 @@ function hidden({ comment, id, key, target, type, updatedAt }: StandInVariable):
   };
 }
 
-function opened({ type, value }: StandInVariable): object {
+function decryptedFields({ type, value }: StandInVariable): object {
   return type === 'sensitive' ? {} : { value, decrypted: true };
 }
 
-const listed = (project: StandInProject): object => ({ envs: project.variables.map(hidden) });
+const listVariables = (project: StandInProject): object => ({ envs: project.variables.map(viewVariable) });
 
 function listDeployments(service: Service, { query }: ApiCall): ApiReply {
   const project = projectOf(service, query.get('projectId') ?? '');
@@ -126,7 +127,7 @@ function listDeployments(service: Service, { query }: ApiCall): ApiReply {
     status: 200,
     body: {
       deployments: wanted.slice(0, limit).map((deployment) => {
-        const { id, ...rest } = shown(project, deployment);
+        const { id, ...rest } = viewDeployment(project, deployment);
         return { uid: id, state: deployment.state, ...rest };
       }),
       pagination: { count: wanted.length, next: null, prev: null },
@@ -145,14 +146,14 @@ function deploy(service: Service, { body }: ApiCall): ApiReply {
   );
   if (project === undefined) return problem(404, 'not_found');
   const variables = Object.fromEntries(project.variables.map(({ key, value }) => [key, value]));
-  const { ending = 'READY', looks = 1, until } = service.build(project.name, variables);
-  const deployment = addDeployment(project, meta, until === undefined ? looks : Infinity, ending);
-  const served = (): void => void (deployment.looksLeft = 0);
+  const { ending = 'READY', buildingReads = 1, until } = service.build(project.name, variables);
+  const deployment = addDeployment(project, meta, until === undefined ? buildingReads : Infinity, ending);
+  const served = (): void => void (deployment.buildingReadsLeft = 0);
   until?.then(served, served);
-  return { status: 200, body: shown(project, deployment) };
+  return { status: 200, body: viewDeployment(project, deployment) };
 }
 
-function shown({ id: projectId, name }: StandInProject, deployment: StandInDeployment) {
+function viewDeployment({ id: projectId, name }: StandInProject, deployment: StandInDeployment) {
   const { createdAt, id, meta, state, target } = deployment;
   return { id, name, projectId, target, createdAt, readyState: state, meta };
 }
@@ -161,7 +162,7 @@ function projectOf({ projects }: Service, name: string): StandInProject | undefi
   return projects.find((one) => one.name === name || one.id === name);
 }
 
-function everyDeployment({ projects }: Service): { project: StandInProject; deployment: StandInDeployment }[] {
+function listAllDeployments({ projects }: Service): { project: StandInProject; deployment: StandInDeployment }[] {
   return projects.flatMap((project) => project.deployments.map((deployment) => ({ project, deployment })));
 }
 

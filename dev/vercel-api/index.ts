@@ -7,24 +7,24 @@ export type { StandInProject, VariableSetup } from './projects.js';
 export type { ApiCall } from '../stand-in-server.js';
 
 /**
- * What goes wrong with a call. Not done: a status, `limit` (429 with Retry-After), `limit-by-day` (429 that tells in its
- * body when it is over), `cut`, `hang`. Done all the same: `lose-reply`, `not-json`.
+ * Faults of a call. Not served: a status, `limit` (429 with Retry-After), `limit-by-day` (429 with its end in the body), `cut`,
+ * `hang`. Served: `lose-reply`, `not-json`.
  */
 export type VercelFault = 'limit' | 'limit-by-day' | 'cut' | 'hang' | 'lose-reply' | 'not-json' | number;
 
 export interface VercelStandInOptions {
-  /** Default: a random one. */
+  /** Default: a random token. */
   readonly token?: string;
   /** Id of the team that all projects belong to; without one they belong to the token's account. */
   readonly team?: string;
   readonly projects?: Readonly<Record<string, Readonly<Record<string, VariableSetup>>>>;
-  /** Hosts of a project's production; default NAME.vercel.app. */
+  /** Production hosts of a project; default NAME.vercel.app. */
   readonly domains?: Readonly<Record<string, readonly string[]>>;
   /** Projects without a deployment. */
   readonly neverDeployed?: readonly string[];
-  /** Asked for every authorised call; null for none. */
+  /** Returns the fault of an authorised call; null for none. */
   readonly fault?: (call: ApiCall, index: number) => VercelFault | null;
-  /** How a new deployment goes, by its project and the variables that it is built with. */
+  /** Plans the build of a new deployment by its project and its variables. */
   readonly build?: (project: string, variables: Readonly<Record<string, string>>) => BuildPlan;
 }
 
@@ -34,9 +34,9 @@ export interface VercelStandIn {
   /** Authorised calls, in order. */
   readonly calls: readonly ApiCall[];
   project(name: string): StandInProject;
-  /** The value that a variable has in production; undefined when there is none. */
+  /** The value of a variable in production; undefined when there is none. */
   valueOf(project: string, variable: string): string | undefined;
-  /** What the newest deployment that is ready was built with. */
+  /** The variables of the newest ready deployment. */
   served(project: string): Readonly<Record<string, string>>;
   set(changes: Pick<VercelStandInOptions, 'build' | 'fault'>): void;
   stop(): Promise<void>;
@@ -49,13 +49,13 @@ const STATUS_CODES: Readonly<Record<number, string>> = {
 };
 
 /**
- * A stand-in for the calls of Vercel's REST API by which variables are changed and deployments rebuilt, on loopback.
+ * A stand-in for the calls of Vercel's REST API that change variables and rebuild deployments, on loopback.
  *
  * Modelled, after vercel.com/docs/rest-api and the shapes in the vendor's @vercel/sdk: variables (list, read decrypted,
  * create with upsert, edit, remove; types encrypted, plain and sensitive), deployments (list with target, state and limit;
- * create from another with its metadata; state; cancel), teams, projects and their domains, comments of variables, teamId, 403 for a wrong token or team, 404, 429. A deployment
- * keeps the variables it was built with. Not modelled: builds, files, Git, pagination, shared variables and those
- * of integrations, custom environments.
+ * create from another with its metadata; state; cancel), teams, projects and their domains, comments of variables, teamId, 403
+ * for a wrong token or team, 404, 429. A deployment keeps the variables it was built with. Not modelled: builds, files, Git,
+ * pagination, shared variables and those of integrations, custom environments.
  */
 export async function startVercelApi(options: VercelStandInOptions = {}): Promise<VercelStandIn> {
   const token = options.token ?? randomBytes(18).toString('base64url');
@@ -74,7 +74,7 @@ export async function startVercelApi(options: VercelStandInOptions = {}): Promis
     const failure = fault(call, calls.push(call) - 1);
     const work = () =>
       answer({ projects, teams: options.team === undefined ? {} : { [options.team]: 'Acme' }, build }, call);
-    return failure === null ? work() : faulty(failure, work);
+    return failure === null ? work() : applyFault(failure, work);
   };
   const server = await serveApi(serve);
   const project = (name: string): StandInProject => {
@@ -95,7 +95,7 @@ export async function startVercelApi(options: VercelStandInOptions = {}): Promis
   };
 }
 
-function faulty(fault: VercelFault, work: () => Served): Served {
+function applyFault(fault: VercelFault, work: () => Served): Served {
   if (typeof fault === 'number') return problem(fault, STATUS_CODES[fault] ?? 'internal_server_error');
   switch (fault) {
     case 'cut':

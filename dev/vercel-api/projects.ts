@@ -17,12 +17,12 @@ export interface StandInDeployment {
   readonly target: 'production' | 'preview';
   readonly createdAt: number;
   readonly meta: Readonly<Record<string, string>>;
-  /** The variables that it was built with: what it serves. */
+  /** The variables that the deployment was built with. */
   readonly variables: Readonly<Record<string, string>>;
   state: 'BUILDING' | 'READY' | 'ERROR' | 'CANCELED';
-  /** How often its state is still told as BUILDING. */
-  looksLeft: number;
-  /** What it ends as when it is built. */
+  /** How many more times the state reads as BUILDING. */
+  buildingReadsLeft: number;
+  /** The state after the build. */
   readonly ending: 'READY' | 'ERROR';
 }
 
@@ -35,11 +35,11 @@ export interface StandInProject {
   readonly domains: readonly string[];
 }
 
-/** A variable as it is set up: its value alone means one that can be read back, in production. */
+/** A variable, or its value alone for an encrypted variable of production, which can be read back. */
 export type VariableSetup =
   string | { readonly value: string; readonly type?: VariableType; readonly target?: string[] };
 
-/** `isNew`: without a deployment, as a project is that was just made. */
+/** `isNew`: a project without a deployment. */
 export function newProject(
   name: string,
   variables: Readonly<Record<string, VariableSetup>>,
@@ -78,11 +78,11 @@ export function addVariable(
   return variable;
 }
 
-/** `looks`: so often it is told as being built. */
+/** `buildingReads`: how many times the state reads as BUILDING. */
 export function addDeployment(
   project: StandInProject,
   meta: Readonly<Record<string, string>>,
-  looks: number,
+  buildingReads: number,
   ending: 'READY' | 'ERROR',
 ): StandInDeployment {
   const deployment: StandInDeployment = {
@@ -93,17 +93,17 @@ export function addDeployment(
     variables: Object.fromEntries(
       project.variables.filter(({ target }) => target.includes('production')).map(({ key, value }) => [key, value]),
     ),
-    state: looks === 0 ? ending : 'BUILDING',
-    looksLeft: looks,
+    state: buildingReads === 0 ? ending : 'BUILDING',
+    buildingReadsLeft: buildingReads,
     ending,
   };
   project.deployments.unshift(deployment);
   return deployment;
 }
 
-/** A look at a deployment, which brings it nearer to its end. */
-export function look(deployment: StandInDeployment): StandInDeployment['state'] {
+/** Reads the state of a deployment; each read brings the build closer to its end. */
+export function readState(deployment: StandInDeployment): StandInDeployment['state'] {
   if (deployment.state !== 'BUILDING') return deployment.state;
-  if (deployment.looksLeft-- <= 0) deployment.state = deployment.ending;
+  if (deployment.buildingReadsLeft-- <= 0) deployment.state = deployment.ending;
   return deployment.state;
 }

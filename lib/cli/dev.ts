@@ -8,8 +8,14 @@ import { connect } from '../app/connect.js';
 import { silentLog } from '../app/json-log.js';
 import { AppError } from '../errors.js';
 import { loadWorkspace } from '../../dev/data/index.js';
-import { beginThere, mendThere, openControl } from '../../dev/incidents/control.js';
-import { findIncident, INCIDENTS, rehearsalOf, type Mended, type Told } from '../../dev/incidents/index.js';
+import { beginRemotely, mendRemotely, openControl } from '../../dev/incidents/control.js';
+import {
+  findIncident,
+  INCIDENTS,
+  createRehearsal,
+  type MendResult,
+  type StartedIncident,
+} from '../../dev/incidents/index.js';
 import { ensurePrograms, REDIS_SERVER } from '../../dev/packages.js';
 import { envFileText, newSecrets, startStack, type Stack, type StackSecrets } from '../../dev/stack/index.js';
 import { projectRoot } from '../project-root.js';
@@ -47,10 +53,10 @@ export async function dev(context: Context, options: DevOptions): Promise<number
   const isRunning = (options.incident !== undefined || options.mend === true) && (await isLocked());
   if (options.mend === true) {
     if (!isRunning) throw noStackError();
-    return printMended(context, await mendThere(CONTROL_FILE));
+    return printMended(context, await mendRemotely(CONTROL_FILE));
   }
   if (isRunning && options.incident !== undefined) {
-    return printIncident(context, await beginThere(CONTROL_FILE, options.incident));
+    return printIncident(context, await beginRemotely(CONTROL_FILE, options.incident));
   }
   await ensurePrograms([REDIS_SERVER], (text) => context.note(text));
   const release = await lockFolder();
@@ -95,7 +101,7 @@ async function openRehearsal(context: Context, stack: Stack, incident: string | 
   const { rehearsal } = stack;
   if (rehearsal === null) throw new TypeError('the stack was started without a rehearsal');
   rehearsal.receiver.onAlert((text) => context.note(`\nAlert message: ${text}`));
-  const running = rehearsalOf({
+  const running = createRehearsal({
     // The object itself, not a copy: the functions of a stack change when they are rebuilt.
     stack: Object.assign(stack, { rehearsal }),
     context: () => operatorContext(context),
@@ -135,13 +141,13 @@ function listIncidents(context: Context): number {
   return 0;
 }
 
-function printIncident(context: Context, told: Told): number {
+function printIncident(context: Context, told: StartedIncident): number {
   context.document(told);
   context.print(incidentWords(told));
   return 0;
 }
 
-function printMended(context: Context, mended: Mended): number {
+function printMended(context: Context, mended: MendResult): number {
   context.document(mended);
   const { ended, incident, reasons, state } = mended;
   context.print(
@@ -153,7 +159,7 @@ function printMended(context: Context, mended: Mended): number {
   return state === 'ok' ? 0 : 1;
 }
 
-function incidentWords({ incident, mend, section, sees, variables }: Told): string {
+function incidentWords({ incident, mend, section, sees, variables }: StartedIncident): string {
   const assigned = Object.entries(variables).map(([name, value]) => `  ${name}='${value}'`);
   return [
     `Incident ${incident}. What you see first: ${sees}`,

@@ -14,10 +14,10 @@ import type {
   Status,
 } from './types.js';
 
-/** As many snapshots as the API lists in one answer. */
+/** The most snapshots that the API lists in one answer. */
 const SNAPSHOTS = 500;
 
-/** Names and values of a query; those that are null or empty are left out. */
+/** Names and values of a query; null and empty values are left out. */
 export type Query = Readonly<Record<string, string | number | null | undefined>>;
 
 /** The calls that the page makes, typed. */

@@ -1,9 +1,9 @@
 import { CallError, fromNetwork, fromPlatform, fromProblem } from './errors.js';
 
-/** A function on Vercel answers within its limit of 300 seconds, or its platform does. */
-const PATIENCE_MS = 310_000;
+/** A function on Vercel, or the platform in its place, answers within the limit of 300 seconds. */
+const TIMEOUT_MS = 310_000;
 
-/** Calls to the API of where the page came from. Every way a call can fail is a CallError. */
+/** Calls to the API of the page's origin. Every failure is a CallError. */
 export interface Client {
   get(path: string): Promise<unknown>;
   post(path: string, body?: object): Promise<unknown>;
@@ -11,13 +11,13 @@ export interface Client {
 }
 
 /**
- * The one place that knows fetch. `token` gives the one that is accepted now; null: nobody is signed in, and nothing is sent.
- * `onRefused` is told when the token is not, or no longer, the right one.
+ * The only user of fetch beside the public status. `token` returns the current token; null: nobody is signed in, and nothing
+ * is sent. `onRefused` is called when the server refuses the token.
  */
 export function createClient(token: () => string | null, onRefused: (error: CallError) => void): Client {
   const call = async <T>(path: string, init: RequestInit, read: (response: Response) => Promise<T>): Promise<T> => {
     const given = token();
-    if (given === null) throw new CallError('unauthorized', 'Nobody is signed in', 'Sign in again.', 401);
+    if (given === null) throw new CallError('unauthorized', 'You are not signed in', 'Sign in again.', 401);
     try {
       return await read(await send(path, given, init));
     } catch (error) {
@@ -27,28 +27,28 @@ export function createClient(token: () => string | null, onRefused: (error: Call
     }
   };
   return {
-    get: (path) => call(path, {}, answer),
+    get: (path) => call(path, {}, readJson),
     post: (path, body = {}) =>
       call(
         path,
         { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } },
-        answer,
+        readJson,
       ),
-    file: (path) => call(path, {}, blobOf),
+    file: (path) => call(path, {}, readBlob),
   };
 }
 
-/** The bytes of an answer; what is no file says why. */
-async function blobOf(response: Response): Promise<Blob> {
+/** The bytes of a file; throws the reason when the answer is an error. */
+async function readBlob(response: Response): Promise<Blob> {
   if (response.ok) return response.blob();
-  await answer(response);
+  await readJson(response);
   throw fromPlatform(response.status);
 }
 
 function send(path: string, token: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers);
   headers.set('authorization', `Bearer ${token}`);
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   return fetch(path, { ...init, headers, signal, cache: 'no-store', credentials: 'omit', redirect: 'error' }).catch(
     (cause: unknown) => {
       throw fromNetwork(cause);
@@ -57,10 +57,9 @@ function send(path: string, token: string, init: RequestInit): Promise<Response>
 }
 
 /**
- * The document of an answer. JSON is one whatever the status: 503 is also how a status says that an objective is
- * breached, and how a run that failed is answered.
+ * The JSON document of an answer, whatever the HTTP status: 503 also answers for a breached objective and for a failed run.
  */
-async function answer(response: Response): Promise<unknown> {
+async function readJson(response: Response): Promise<unknown> {
   const type = response.headers.get('content-type') ?? '';
   const isProblem = type.startsWith('application/problem+json');
   if (!isProblem && !type.startsWith('application/json')) throw fromPlatform(response.status);

@@ -1,4 +1,4 @@
-/** What the HTTP API takes and answers: the types are those of the code that answers. */
+/** Requests and answers of the HTTP API, typed by the server code. */
 
 import type { Deployment } from '../../lib/app/connect/database.js';
 import type { DiffView, KeyValue, SnapshotDetail, SnapshotKeys as KeyPage } from '../../lib/http/inspect.js';
@@ -60,5 +60,5 @@ export type SnapshotList = Listed & { readonly deployment?: Deployment };
 /** `GET /api/status?view=projects`. */
 export type ProjectList = ProjectFigures & { readonly deployment?: Deployment };
 
-/** The scope of what is rebuilt, and of what a restore of a whole is. */
+/** The scope of a re-index, and of a restore of one project or of everything. */
 export type WholeScope = { readonly all: true } | { readonly project: string };

@@ -2,8 +2,8 @@ import type { ComponentChildren } from 'preact';
 import type { Started } from '../api/types.js';
 import { Command } from '../parts/command.js';
 import { Outcome } from '../parts/outcome.js';
-import { go } from '../state/route.js';
-import { isUnderWay, useAction } from '../state/use-action.js';
+import { navigate } from '../state/route.js';
+import { isPending, useAction } from '../state/use-action.js';
 import { address } from '../words/address.js';
 import { Dialog } from './dialog.js';
 
@@ -15,14 +15,14 @@ interface Props {
   readonly send: () => Promise<Started>;
   readonly ready?: boolean;
   readonly onClose: () => void;
-  /** What it does, and what there is to choose. */
+  /** What the action does, and its options. */
   readonly children: ComponentChildren;
 }
 
-/** A dialog that starts one thing; the view of the run that came of it shows the rest. */
+/** A dialog that starts a run, and then opens the view of the run. */
 export function ActionDialog({ title, kind, verb, command, send, ready = true, onClose, children }: Props) {
-  const action = useAction(kind, send, (run) => go(address(['runs', run])));
-  const isBusy = isUnderWay(action);
+  const action = useAction(kind, send, (run) => navigate(address(['runs', run])));
+  const isBusy = isPending(action);
   const submit = (event: Event): void => {
     event.preventDefault();
     if (ready && !isBusy) action.start();

@@ -3,14 +3,14 @@ import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 
 interface Props {
   readonly title: string;
-  /** Null: it cannot be closed, since nothing behind it works. */
+  /** Null: the dialog cannot be closed, because nothing behind it works. */
   readonly onClose: (() => void) | null;
   readonly children: ComponentChildren;
 }
 
 /**
- * A modal dialog: the browser keeps the focus in it, closes it with Escape, and gives the focus back. It opens on its first
- * field, or on what it is about to do.
+ * A modal dialog: the browser keeps the focus inside, closes it with Escape and restores the focus. The first field gets the
+ * focus or, without fields, the submit button.
  */
 export function Dialog({ title, onClose, children }: Props) {
   const id = useId();
@@ -23,7 +23,7 @@ export function Dialog({ title, onClose, children }: Props) {
     const first = dialog.querySelector<HTMLElement>('input, select, textarea');
     (first ?? dialog.querySelector<HTMLElement>('[type=submit]'))?.focus();
     return () => {
-      // Its own close event, which comes later, is nobody's wish to close it.
+      // The close event of this call arrives later and must not count as closed by the operator.
       isShown.current = false;
       dialog.close();
     };

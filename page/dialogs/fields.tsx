@@ -1,8 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import { useId } from 'preact/hooks';
 import type { ListedSnapshot as Snapshot } from '../api/types.js';
-import { useDesk } from '../state/desk.js';
-import { counted, instant } from '../words/format.js';
+import { useAppState } from '../state/app-state.js';
+import { counted, formatInstant } from '../words/format.js';
 import { labelOf } from '../words/labels.js';
 
 interface SnapshotFieldProps {
@@ -11,10 +11,10 @@ interface SnapshotFieldProps {
   readonly only?: (snapshot: Snapshot) => boolean;
 }
 
-/** Chooses one of the snapshots that the page knows. One that it does not know any more stays chosen. */
+/** Chooses one of the listed snapshots. A chosen snapshot that is not listed any more stays chosen. */
 export function SnapshotField({ value, onChange, only = () => true }: SnapshotFieldProps) {
   const id = useId();
-  const { snapshots, zone } = useDesk();
+  const { snapshots, zone } = useAppState();
   const offered = (snapshots.data?.snapshots ?? []).filter(only);
   const known = offered.some((snapshot) => snapshot.id === value);
   return (
@@ -24,7 +24,7 @@ export function SnapshotField({ value, onChange, only = () => true }: SnapshotFi
         {!known && <option value={value}>{value === '' ? 'None to choose' : value}</option>}
         {offered.map((snapshot) => (
           <option key={snapshot.id} value={snapshot.id}>
-            {`${instant(snapshot.createdAt, zone)}, ${snapshot.keys === null ? 'keys not known' : counted(snapshot.keys, 'key')}, ${labelOf(snapshot)}${snapshot.purpose === 'safety' ? ', saved before a restore' : ''}${ofAnother(snapshot)}`}
+            {`${formatInstant(snapshot.createdAt, zone)}, ${snapshot.keys === null ? 'keys not known' : counted(snapshot.keys, 'key')}, ${labelOf(snapshot)}${snapshot.purpose === 'safety' ? ', saved before a restore' : ''}${ofAnother(snapshot)}`}
           </option>
         ))}
       </select>
@@ -47,7 +47,7 @@ interface ChoicesProps<T extends string> {
   readonly onChange: (value: T) => void;
 }
 
-/** One of a few, each with what it means. */
+/** Radio buttons, each with an explanation. */
 export function Choices<T extends string>({ legend, value, choices, onChange }: ChoicesProps<T>) {
   const name = useId();
   return (
@@ -73,7 +73,7 @@ interface TypedWordProps {
   readonly onChange: (typed: string) => void;
 }
 
-/** The field into which the word is typed that an act takes which cannot be taken back; the server demands the same word. */
+/** A field for the confirmation word of an irreversible action; the server requires the same word. */
 export function TypedWord({ what, word, value, onChange }: TypedWordProps) {
   const id = useId();
   return (

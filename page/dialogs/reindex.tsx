@@ -1,28 +1,28 @@
 import { useCallback, useId, useState } from 'preact/hooks';
 import type { WholeScope } from '../api/types.js';
-import { useDesk } from '../state/desk.js';
+import { useAppState } from '../state/app-state.js';
 import { commands } from '../words/commands.js';
 import { ActionDialog } from './action-dialog.js';
 import { Choices, TypedWord } from './fields.js';
 import { ScopeField } from './scope-field.js';
 
 const MODES = [
-  ['in-place', 'All vectors', 'rebuilt; then those whose item is gone are removed'],
-  ['missing', 'Missing vectors', 'only items that have none; nothing is removed'],
-  ['beside', 'Beside the old ones', 'of every project, under another suffix; search keeps to the old ones'],
+  ['in-place', 'All vectors', 'rebuilt; vectors without an item are removed'],
+  ['missing', 'Missing vectors', 'only for items without a vector; nothing is removed'],
+  ['beside', 'Beside the old ones', 'of every project, under another suffix; search still uses the old ones'],
 ] as const;
 type Choice = (typeof MODES)[number][0];
 
 interface Props {
   readonly project: string | undefined;
-  /** The run whose rest is to be done. */
+  /** The run whose remaining items are to be embedded. */
   readonly retry: string | undefined;
   /** The suffix of new vectors whose old ones are to be removed; empty: those of the next index. */
   readonly drop: string | null;
   readonly onClose: () => void;
 }
 
-/** Offers what leaves search as it is meanwhile. Clearing the index first is for the command line. */
+/** Offers the modes during which search keeps working. Clearing the index first is left to the command line. */
 export function ReindexDialog({ project, retry, drop, onClose }: Props) {
   if (retry !== undefined) return <RetryDialog run={retry} onClose={onClose} />;
   if (drop !== null) return <DropDialog suffix={drop} onClose={onClose} />;
@@ -30,7 +30,7 @@ export function ReindexDialog({ project, retry, drop, onClose }: Props) {
 }
 
 function BuildDialog({ project, onClose }: Pick<Props, 'project' | 'onClose'>) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   const id = useId();
   const [scope, setScope] = useState<WholeScope | null>(project === undefined ? null : { project });
   const [mode, setMode] = useState<Choice>('in-place');
@@ -74,11 +74,11 @@ function BuildDialog({ project, onClose }: Pick<Props, 'project' | 'onClose'>) {
 }
 
 function RetryDialog({ run, onClose }: { readonly run: string; readonly onClose: () => void }) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   const send = useCallback(() => api.reindex({ retry: run }), [api, run]);
   return (
     <ActionDialog
-      title="Do what a re-index left"
+      title="Retry a re-index"
       kind="reindex"
       verb="Retry"
       command={commands.reindex({ retry: run })}
@@ -86,14 +86,14 @@ function RetryDialog({ run, onClose }: { readonly run: string; readonly onClose:
       onClose={onClose}
     >
       <p>
-        Does what run <code>{run}</code> has left. What it embedded is not embedded again.
+        Embeds the items that run <code>{run}</code> has left. Items that it embedded are not embedded again.
       </p>
     </ActionDialog>
   );
 }
 
 function DropDialog({ suffix, onClose }: { readonly suffix: string; readonly onClose: () => void }) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   const [typed, setTyped] = useState('');
   const index = suffix === '' ? ('next' as const) : ('same' as const);
   const word = suffix === '' ? 'next' : suffix;
@@ -110,9 +110,9 @@ function DropDialog({ suffix, onClose }: { readonly suffix: string; readonly onC
       onClose={onClose}
     >
       <p>
-        Removes the vectors that were searched before, once those of <code>{word}</code> are proven. Do this after the
-        application searches the new ones: it cannot be undone, and to have the old ones back everything is embedded
-        again.
+        Removes the vectors that were searched before, once those of <code>{word}</code> are proven. Do this only when
+        the application searches the new vectors. It cannot be undone: to get the old vectors back, everything must be
+        embedded again.
       </p>
       <TypedWord
         what={index === 'next' ? 'the word' : 'the suffix of the new vectors'}

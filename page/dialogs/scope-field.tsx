@@ -1,15 +1,15 @@
 import { useId } from 'preact/hooks';
 import type { Scope, WholeScope } from '../api/types.js';
-import { useDesk } from '../state/desk.js';
+import { useAppState } from '../state/app-state.js';
 import { count } from '../words/format.js';
 
 interface Props {
-  /** Null: one project, which is not chosen yet. */
+  /** Null: one project, not chosen yet. */
   readonly scope: Scope | null;
   readonly onChange: (scope: WholeScope | null) => void;
 }
 
-/** Chooses one project or everything. One project comes first: it is what is mostly needed, and does less. */
+/** Chooses one project or everything. One project is the default: it is needed more often, and changes less. */
 export function ScopeField({ scope, onChange }: Props) {
   const name = useId();
   const all = scope !== null && 'all' in scope;
@@ -35,7 +35,7 @@ export function ScopeField({ scope, onChange }: Props) {
   );
 }
 
-/** A project of the list, or any other by its id: one that was deleted long ago may be in an old snapshot alone. */
+/** A listed project, or any other by its id: a deleted project may exist only in an old snapshot. */
 export function ProjectField({
   value,
   inset = false,
@@ -46,7 +46,7 @@ export function ProjectField({
   readonly onChange: (project: string) => void;
 }) {
   const id = useId();
-  const { projects } = useDesk();
+  const { projects } = useAppState();
   return (
     <div class={inset ? 'field inset' : 'field'}>
       <label for={id}>Project</label>
@@ -71,7 +71,7 @@ export function ProjectField({
   );
 }
 
-/** Null is not known, and 0 is none. */
+/** Null is not known; 0 is none. */
 function keysWords(keys: number | null): string {
   if (keys === null) return 'keys not known';
   return keys === 0 ? 'not in the newest snapshot' : `${count(keys)} keys`;

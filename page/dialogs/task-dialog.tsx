@@ -1,17 +1,17 @@
 import { useCallback, useState } from 'preact/hooks';
-import { useDesk } from '../state/desk.js';
-import { go } from '../state/route.js';
-import { changed } from '../words/address.js';
+import { useAppState } from '../state/app-state.js';
+import { navigate } from '../state/route.js';
+import { changeQuery } from '../words/address.js';
 import { ReindexDialog } from './reindex.js';
 import { commands } from '../words/commands.js';
 import { ActionDialog } from './action-dialog.js';
 import { SnapshotField } from './fields.js';
 
-/** The dialog that the address names: `?do=verify&of=ID`. Reload and back keep to it. */
+/** The dialog that the address names: `?do=verify&of=ID`. Reload and back keep the dialog. */
 export function TaskDialog() {
-  const { route } = useDesk();
+  const { route } = useAppState();
   const of = route.query.get('of') ?? undefined;
-  const close = (): void => go(changed(route, { do: null, of: null, retry: null, drop: null }));
+  const close = (): void => navigate(changeQuery(route, { do: null, of: null, retry: null, drop: null }));
   switch (route.query.get('do') ?? '') {
     case 'backup':
       return <BackupDialog onClose={close} />;
@@ -34,7 +34,7 @@ export function TaskDialog() {
 }
 
 function BackupDialog({ onClose }: { readonly onClose: () => void }) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   return (
     <ActionDialog
       title="Back up now"
@@ -44,15 +44,13 @@ function BackupDialog({ onClose }: { readonly onClose: () => void }) {
       send={api.backup}
       onClose={onClose}
     >
-      <p>
-        Takes a snapshot of the whole database, and reads it back before it counts. Nothing in the database changes.
-      </p>
+      <p>Takes a snapshot of the whole database and verifies it by reading it back. The database is not changed.</p>
     </ActionDialog>
   );
 }
 
 function DrillDialog({ onClose }: { readonly onClose: () => void }) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   return (
     <ActionDialog
       title="Restore drill"
@@ -76,9 +74,9 @@ interface Props {
 }
 
 function VerifyDialog({ snapshot, onClose }: Props) {
-  const { api, snapshots } = useDesk();
+  const { api, snapshots } = useAppState();
   const [picked, setPicked] = useState(snapshot ?? '');
-  // The list may come after the dialog was opened by its address.
+  // The list may arrive after the dialog was opened by its address.
   const chosen = picked === '' ? (snapshots.data?.snapshots[0]?.id ?? '') : picked;
   const send = useCallback(() => api.verify(chosen), [api, chosen]);
   return (

@@ -3,7 +3,7 @@ import type { Tone } from '../words/labels.js';
 
 export const SIGNS: Readonly<Record<Tone, string>> = { good: '✓', warn: '!', bad: '✕', busy: '…', plain: '–' };
 
-/** A state: a sign and a word, so that it can be told without its colour. */
+/** A state as a sign and a word, so that it is readable without colour. */
 export function Badge({ tone, children }: { readonly tone: Tone; readonly children: ComponentChildren }) {
   return (
     <span class={`badge ${tone}`}>

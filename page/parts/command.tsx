@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 
-/** The command line that does the same, to copy. */
+/** The equivalent command line, with a button that copies it. */
 export function Command({ line }: { readonly line: string }) {
   const text = useRef<HTMLElement>(null);
   const [said, setSaid] = useState('');
@@ -8,7 +8,7 @@ export function Command({ line }: { readonly line: string }) {
     navigator.clipboard.writeText(line).then(
       () => setSaid('Copied'),
       () => {
-        // Where the clipboard is not to be had, the text is at least selected.
+        // Without access to the clipboard the text is selected.
         if (text.current !== null) getSelection()?.selectAllChildren(text.current);
         setSaid('Selected: copy it with the keyboard');
       },

@@ -1,12 +1,12 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { Deployment } from '../api/types.js';
-import { deploymentOf, useDesk } from '../state/desk.js';
+import { deploymentOf, useAppState } from '../state/app-state.js';
 import { isStale } from '../state/feed.js';
 import { showIcon } from '../state/icon.js';
 import { useNow } from '../state/now.js';
 import { useTheme } from '../state/choices.js';
-import { clockOf } from '../words/format.js';
+import { formatClock } from '../words/format.js';
 import { verdictOf, type Verdict } from '../words/verdict.js';
 import { Sign } from './badge.js';
 
@@ -24,14 +24,14 @@ const VIEWS = [
   ['health', 'Health'],
 ] as const;
 
-/** Around every view: whose data it is, how it stands, and the ways to go. */
+/** Surrounds every view: the deployment, the overall state and the navigation. */
 export function Frame({ onToggleZone, onSignOut, children }: Props) {
-  const desk = useDesk();
-  const { refreshAll, route, zone } = desk;
+  const app = useAppState();
+  const { refreshAll, route, zone } = app;
   const [theme, toggleTheme] = useTheme();
   const now = useNow();
   const verdict = useVerdict();
-  const deployment = deploymentOf(desk);
+  const deployment = deploymentOf(app);
   useEffect(() => {
     document.title = `${TITLE_SIGNS[verdict.tone]}${titleOf(route.path)} · ${deployment?.label ?? 'soulcaster-backup'}`;
     showIcon(verdict.tone);
@@ -41,8 +41,8 @@ export function Frame({ onToggleZone, onSignOut, children }: Props) {
       <header class="frame">
         <div class="frame-row">
           <Label label={deployment?.label ?? null} />
-          {deployment !== null && <Whose deployment={deployment} />}
-          <span class="clock">{clockOf(now, zone)}</span>
+          {deployment !== null && <DeploymentFacts deployment={deployment} />}
+          <span class="clock">{formatClock(now, zone)}</span>
         </div>
         <div class="frame-row">
           <nav class="views" aria-label="Views">
@@ -88,22 +88,22 @@ function titleOf([view, id]: readonly string[]): string {
   return id === undefined ? name : `${id} · ${name}`;
 }
 
-/** The verdict on the status as it is known now, and whether that is old. */
+/** The verdict on the last known status, and whether that status is old. */
 export function useVerdict(): Verdict & { readonly isOld: boolean } {
-  const { status, statusEveryMs } = useDesk();
+  const { status, statusEveryMs } = useAppState();
   const now = useNow();
   const isOld = status.at !== null && (status.error !== null || isStale(status, statusEveryMs, now));
   return { ...verdictOf(status, isOld), isOld };
 }
 
-/** BACKUP_LABEL in the colour that it has everywhere, so that two deployments are told apart before anything is read. */
+/** BACKUP_LABEL in a colour that depends on the label alone, so that deployments can be distinguished at a glance. */
 export function Label({ label }: { readonly label: string | null }) {
   if (label === null) return null;
   return <strong class={`label-badge hue-${hueOf(label)}`}>{label}</strong>;
 }
 
 /** Database host, store and version. */
-function Whose({ deployment: { database, store, version } }: { readonly deployment: Deployment }) {
+function DeploymentFacts({ deployment: { database, store, version } }: { readonly deployment: Deployment }) {
   return (
     <dl class="whose">
       <div>
@@ -124,7 +124,7 @@ function Whose({ deployment: { database, store, version } }: { readonly deployme
 
 const HUES = 6;
 
-/** Production is red wherever it is; other labels share the rest. */
+/** Labels of production are always red; other labels share the other hues. */
 function hueOf(label: string): number {
   if (/prod|live/i.test(label)) return 0;
   let sum = 0;

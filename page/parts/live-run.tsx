@@ -1,15 +1,15 @@
 import type { RunSummary } from '../api/types.js';
-import { serverTime, useDesk } from '../state/desk.js';
+import { serverTime, useAppState } from '../state/app-state.js';
 import { useNow } from '../state/now.js';
-import { runTime, standstill, timeLeft } from '../state/runs.js';
+import { runTime, stalledTime, timeLeft } from '../state/runs.js';
 import { duration, progressWords } from '../words/format.js';
 import { runTone } from '../words/labels.js';
 import { Badge } from './badge.js';
 import { RunName } from './names.js';
 import { Time } from './time.js';
-import { Ask } from './ask.js';
+import { ConfirmAction } from './confirm-action.js';
 
-/** A run under way among others, as the status shows it, with what can be done about it. */
+/** An active run in a list, with its progress and a button that cancels it. */
 export function LiveRun({ run }: { readonly run: RunSummary }) {
   return (
     <>
@@ -17,7 +17,7 @@ export function LiveRun({ run }: { readonly run: RunSummary }) {
         <Badge tone={runTone(run)}>{run.state}</Badge> <RunName run={run} />
       </p>
       <p class="meta">
-        <code>{run.runId}</code>, begun <Time at={run.createdAt} />
+        <code>{run.runId}</code>, started <Time at={run.createdAt} />
       </p>
       <RunProgress run={run} />
       <CancelRun run={run} />
@@ -25,14 +25,14 @@ export function LiveRun({ run }: { readonly run: RunSummary }) {
   );
 }
 
-/** How far a run is, how its attempts went, and what comes next: what somebody needs who wonders why nothing moves. */
+/** The progress of a run, its attempts, its last error and the time of its next attempt. */
 export function RunProgress({ run }: { readonly run: RunSummary }) {
-  const { status } = useDesk();
+  const { status } = useAppState();
   const now = serverTime(status, useNow());
   const { attempts, lastError, nextAttemptAt, phaseAt, progressedAt } = run;
   const { done, total } = run.progress;
   const amount = total !== null && total > 0 ? { max: total, value: Math.min(done, total) } : {};
-  const still = standstill(run, now);
+  const still = stalledTime(run, now);
   const left = phaseAt === null ? null : timeLeft(run.progress, now - Date.parse(phaseAt));
   return (
     <div class="progress">
@@ -45,13 +45,13 @@ export function RunProgress({ run }: { readonly run: RunSummary }) {
       </p>
       {still !== null && (
         <p>
-          <Badge tone="warn">stands still</Badge> No progress for {duration(still)}.
+          <Badge tone="warn">stalled</Badge> No progress for {duration(still)}.
         </p>
       )}
       {run.state === 'waiting' && run.error !== null && <p>{run.error.message}.</p>}
       <p class="meta">
         {attempts === 0 ? 'No attempt yet' : `Attempt ${attempts}`}
-        {run.trigger !== null && `, asked for by ${run.trigger}`}
+        {run.trigger !== null && `, started by ${run.trigger}`}
         {progressedAt !== null && (
           <>
             {', last progress '}
@@ -73,13 +73,18 @@ export function RunProgress({ run }: { readonly run: RunSummary }) {
   );
 }
 
-/** Ends a run, after it was said what that leaves behind. */
+/** Cancels a run after a confirmation that says what the cancelled run leaves behind. */
 export function CancelRun({ run }: { readonly run: RunSummary }) {
-  const { api, refreshAll } = useDesk();
+  const { api, refreshAll } = useAppState();
   return (
-    <Ask open="Cancel this run…" verb="End it now" danger onDo={() => api.cancel(run.runId)} onDone={refreshAll}>
-      The run ends as failed.{' '}
-      {run.ifCancelled ?? 'What it has done so far is of no use; nothing in the database changes by it.'}
-    </Ask>
+    <ConfirmAction
+      label="Cancel this run…"
+      confirmLabel="Cancel the run"
+      danger
+      perform={() => api.cancel(run.runId)}
+      onDone={refreshAll}
+    >
+      The run ends as failed. {run.ifCancelled ?? 'Its work so far is discarded. The database is not changed.'}
+    </ConfirmAction>
   );
 }

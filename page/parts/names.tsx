@@ -1,10 +1,10 @@
 import type { RunSummary } from '../api/types.js';
-import { projectName, useDesk } from '../state/desk.js';
+import { projectName, useAppState } from '../state/app-state.js';
 import { address } from '../words/address.js';
-import { instant } from '../words/format.js';
+import { formatInstant } from '../words/format.js';
 import { runWords } from '../words/run-words.js';
 
-/** What a run is, in words, as a link to its view. */
+/** The description of a run, as a link to its view. */
 export function RunName({ run }: { readonly run: Pick<RunSummary, 'runId' | 'title' | 'aim' | 'input'> }) {
   return (
     <a class="name" href={address(['runs', run.runId])}>
@@ -14,21 +14,21 @@ export function RunName({ run }: { readonly run: Pick<RunSummary, 'runId' | 'tit
 }
 
 export function RunWords({ run }: { readonly run: Pick<RunSummary, 'title' | 'aim' | 'input'> }) {
-  const { projects, zone } = useDesk();
+  const { projects, zone } = useAppState();
   return (
     <bdi>
       {runWords(
         run,
         (id) => projectName(projects, id),
-        (iso) => instant(iso, zone),
+        (iso) => formatInstant(iso, zone),
       )}
     </bdi>
   );
 }
 
-/** A project by its name, whatever stands in that, as a link to its view. */
+/** The name of a project, shown as text whatever it contains, as a link to its view. */
 export function ProjectLink({ id }: { readonly id: string }) {
-  const { projects } = useDesk();
+  const { projects } = useAppState();
   return (
     <a class="name" href={address(['projects', id])}>
       <bdi>{projectName(projects, id)}</bdi>

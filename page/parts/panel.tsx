@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useId } from 'preact/hooks';
 import { isStale, type Feed } from '../state/feed.js';
 import { useNow } from '../state/now.js';
-import { ago } from '../words/format.js';
+import { formatAge } from '../words/format.js';
 import { Problem } from './problem.js';
 
 interface PanelProps {
@@ -26,23 +26,23 @@ export function Panel({ title, aside, children }: PanelProps) {
 }
 
 interface FeedProps<T> {
-  /** What it is, in the plural: `Snapshots`. */
+  /** Subject of the error text: `The snapshots`. */
   readonly what: string;
   readonly feed: Feed<T>;
-  /** How often the feed is asked, in milliseconds: what is much older is called old. Null: once. */
+  /** Polling interval in milliseconds, which decides when the data are stale. Null: loaded once. */
   readonly everyMs: number | null;
   readonly onRetry: () => void;
   readonly children: (data: NonNullable<T>) => ComponentChildren;
 }
 
-/** What one call answers: says when that is old, and why where it cannot be had. */
-export function Fed<T>({ what, feed, everyMs, onRetry, children }: FeedProps<T>) {
+/** Shows the data of a feed, with a note when they are old and the error when the call failed. */
+export function FeedContent<T>({ what, feed, everyMs, onRetry, children }: FeedProps<T>) {
   const now = useNow(5000);
   const isOld = feed.at !== null && (feed.error !== null || (everyMs !== null && isStale(feed, everyMs, now)));
   return (
     <>
       {isOld && feed.data !== null && (
-        <p class="stale">{`Old: as of ${ago(now - feed.at)}. It may be otherwise by now.`}</p>
+        <p class="stale">{`Out of date: as of ${formatAge(now - feed.at)}. It may have changed since.`}</p>
       )}
       {feed.error !== null && <Problem title={`${what} cannot be read`} error={feed.error} onRetry={onRetry} />}
       {feed.data !== null && feed.data !== undefined && children(feed.data)}

@@ -1,6 +1,6 @@
 import type { Plan, Tally } from '../api/types.js';
 import { changesAnything } from '../state/restore.js';
-import { ACTION_WORDS, changedFamilies, consequence } from '../words/plan.js';
+import { ACTION_WORDS, findChangedFamilies, summarizePlan } from '../words/plan.js';
 import { count, counted } from '../words/format.js';
 import { Sign } from './badge.js';
 import { Table } from './table.js';
@@ -12,12 +12,12 @@ const EXAMPLES = ['overwrite', 'remove', 'fail', 'blocked', 'keep'] as const;
 
 interface Props {
   readonly plan: Plan;
-  /** What the server says beside the numbers. */
+  /** Notes of the server on the plan. */
   readonly notes: readonly string[];
   readonly estimateMs?: number | null;
 }
 
-/** What a restore would do: one sentence, what must be known of it, the families that change, and the first keys that are lost. */
+/** The effect of a restore: one sentence, the notes, the families that change, and examples of the affected keys. */
 export function PlanSummary({ plan, notes, estimateMs = null }: Props) {
   if (!changesAnything(plan)) {
     const { keep, same } = plan.total;
@@ -31,12 +31,12 @@ export function PlanSummary({ plan, notes, estimateMs = null }: Props) {
       </>
     );
   }
-  const families = changedFamilies(plan);
+  const families = findChangedFamilies(plan);
   const columns = COLUMNS.filter((action) => plan.total[action] > 0);
   const unchanged = Object.keys(plan.byFamily).length - families.length;
   return (
     <>
-      <p class="consequence">{consequence(plan, estimateMs)}</p>
+      <p class="consequence">{summarizePlan(plan, estimateMs)}</p>
       <Notes notes={notes} />
       <Table
         wide
@@ -57,7 +57,7 @@ export function PlanSummary({ plan, notes, estimateMs = null }: Props) {
 export function Notes({ notes }: Pick<Props, 'notes'>) {
   if (notes.length === 0) return null;
   return (
-    <ul class="reasons" aria-label="To be known">
+    <ul class="reasons" aria-label="Notes">
       {notes.map((words) => (
         <li key={words}>
           <Sign tone="warn" />
@@ -95,7 +95,7 @@ function Examples({ plan, action }: { readonly plan: Plan; readonly action: (typ
   );
 }
 
-/** Names come as text, as the base64 of what is no text, or encrypted where parts are. */
+/** A key name arrives as text, as base64 when it is no text, or encrypted when the parts are encrypted. */
 export function keyName(key: unknown): string {
   if (typeof key === 'string') return key;
   const { b } = key as { b?: unknown };

@@ -10,11 +10,11 @@ interface Failure {
 interface Props {
   readonly title: string;
   readonly error: Failure;
-  /** What tries it again, where there is something to try. */
+  /** Retries the call; without it there is no button. */
   readonly onRetry?: () => void;
 }
 
-/** What went wrong and what to do about it. Announced at once. */
+/** An error: what happened and what to do. Screen readers announce it at once. */
 export function Problem({ title, error, onRetry }: Props) {
   return (
     <div class="problem" role="alert">

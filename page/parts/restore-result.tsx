@@ -3,14 +3,14 @@ import { isOver } from '../state/runs.js';
 import { useRun } from '../state/use-run.js';
 import { fieldsOf } from '../../lib/runs/traits.js';
 import { address } from '../words/address.js';
-import { count, known, progressWords } from '../words/format.js';
+import { count, formatKnown, progressWords } from '../words/format.js';
 import { Badge } from './badge.js';
 import { ProjectLink } from './names.js';
 import { Table } from './table.js';
 
 type Restored = RestoredResult['projects'][number];
 
-/** What a restore proved: each project as the application would read it, and what becomes of its vectors. */
+/** The result of a restore: each project as the application would read it, and the state of its vectors. */
 export function RestoreResult({ run }: { readonly run: RunView }) {
   const { projects, vectors } = fieldsOf(run.result);
   const shown = Array.isArray(projects) ? (projects as Restored[]) : [];
@@ -29,7 +29,7 @@ export function RestoreResult({ run }: { readonly run: RunView }) {
               count(one.clusters),
               one.violations.length === 0
                 ? 'none'
-                : one.violations.map(({ rule, count: times }) => `${rule} (${known(times)})`).join(', '),
+                : one.violations.map(({ rule, count: times }) => `${rule} (${formatKnown(times)})`).join(', '),
             ],
           }))}
         />
@@ -40,10 +40,10 @@ export function RestoreResult({ run }: { readonly run: RunView }) {
 }
 
 const WORDS: Readonly<Record<string, string>> = {
-  busy: 'Another re-index is under way. Re-index the project once that is over.',
+  busy: 'Another re-index is running. Re-index the project when that run has ended.',
   'to-do': 'Vectors are not rebuilt yet: re-index.',
   'not-configured': 'No vector index is configured here: nothing was rebuilt.',
-  failed: 'The re-index could not be started: start it again.',
+  failed: 'The re-index could not be started: re-index the project.',
   skipped: 'Vectors were not touched.',
 };
 
@@ -53,7 +53,7 @@ function Vectors({ vectors: { run, state } }: { readonly vectors: Readonly<Recor
   return <p>{WORDS[state] ?? `Vectors: ${state}.`}</p>;
 }
 
-/** The re-index that a restore started, as it moves. */
+/** The progress of the re-index that a restore started. */
 function VectorRun({ id }: { readonly id: string }) {
   const [{ data }] = useRun(id);
   return (

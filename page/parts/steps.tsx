@@ -1,11 +1,11 @@
 import type { RunView } from '../api/types.js';
-import { serverTime, useDesk } from '../state/desk.js';
+import { serverTime, useAppState } from '../state/app-state.js';
 import { useNow } from '../state/now.js';
 import { duration, progressWords } from '../words/format.js';
 import { stepList, waterfall } from '../words/steps.js';
 import { Sign } from './badge.js';
 
-/** The steps of a run under way: what is done, what is under way, what may come. */
+/** The steps of an active run: done, under way, not yet. */
 export function Steps({ run }: { readonly run: RunView }) {
   return (
     <ol class="steps">
@@ -23,9 +23,9 @@ export function Steps({ run }: { readonly run: RunView }) {
   );
 }
 
-/** How long each phase took, one below the other. */
+/** The time that each phase took, as bars on a common time axis. */
 export function Waterfall({ run }: { readonly run: RunView }) {
-  const { status } = useDesk();
+  const { status } = useAppState();
   const now = serverTime(status, useNow());
   const bars = waterfall(run, now);
   if (bars.length === 0) return <p class="empty">The record does not say when its phases began.</p>;

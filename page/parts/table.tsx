@@ -8,17 +8,17 @@ export interface Row {
 
 interface Props {
   readonly caption: string;
-  /** Headings; one that begins with `#` is over numbers. An empty one is over buttons. */
+  /** Headings; `#` marks a column of numbers, an empty heading a column of buttons. */
   readonly columns: readonly string[];
   readonly rows: readonly Row[];
   readonly foot?: readonly ComponentChildren[];
-  /** Scrolls inside where its rows are no cards, for many columns of numbers in a narrow panel. */
+  /** Scrolls horizontally instead of becoming cards, for many columns of numbers in a narrow panel. */
   readonly wide?: boolean;
 }
 
 /**
- * A table whose rows become cards on a narrow screen; the roles are spelled out because a browser drops those of rows that
- * are laid out as blocks. The first cell names its row.
+ * A table whose rows become cards on a narrow screen. The roles are explicit because browsers drop the implicit roles of rows
+ * that are laid out as blocks. The first cell is the row's header.
  */
 export function Table({ caption, columns, rows, foot, wide = false }: Props) {
   const heads = columns.map((column) => ({ words: column.replace('#', ''), number: column.startsWith('#') }));

@@ -1,19 +1,20 @@
-import { serverTime, useDesk } from '../state/desk.js';
+import { serverTime, useAppState } from '../state/app-state.js';
 import { useNow } from '../state/now.js';
-import { ago, instant } from '../words/format.js';
+import { formatAge, formatInstant } from '../words/format.js';
 
-/** An instant of the server in the zone that was chosen and, unless `plain`, how long ago that was. */
+/** An instant in the chosen time zone and, unless `plain`, its age by the server's clock. */
 export function Time({ at, plain = false }: { readonly at: string; readonly plain?: boolean }) {
-  const { status, zone } = useDesk();
+  const { status, zone } = useAppState();
   const now = useNow(5000);
   const then = Date.parse(at);
   if (Number.isNaN(then)) return <span>{at}</span>;
-  const time = <time dateTime={at}>{instant(at, zone)}</time>;
+  const time = <time dateTime={at}>{formatInstant(at, zone)}</time>;
   if (plain) return time;
   const age = serverTime(status, now) - then;
   return (
     <>
-      {time} <span class="meta nowrap">({age < -5000 ? `in ${ago(-age).replace(' ago', '')}` : ago(age)})</span>
+      {time}{' '}
+      <span class="meta nowrap">({age < -5000 ? `in ${formatAge(-age).replace(' ago', '')}` : formatAge(age)})</span>
     </>
   );
 }

@@ -6,9 +6,9 @@ const THEME = 'soulcaster-backup.theme';
 const ZONE = 'soulcaster-backup.zone';
 const DARK = '(prefers-color-scheme: dark)';
 
-/** The theme that shows, and how to change it. Without a choice of one's own it follows the system. */
+/** The current theme and a function that toggles it. The system's theme applies until the operator chooses one. */
 export function useTheme(): readonly [Theme, () => void] {
-  const [chosen, setChosen] = useState(keptTheme);
+  const [chosen, setChosen] = useState(loadTheme);
   const [system, setSystem] = useState(systemTheme);
   useEffect(() => {
     const query = matchMedia(DARK);
@@ -23,7 +23,7 @@ export function useTheme(): readonly [Theme, () => void] {
   const toggle = (): void => {
     const other = theme === 'dark' ? 'light' : 'dark';
     setChosen(other);
-    keep(THEME, other);
+    saveChoice(THEME, other);
   };
   return [theme, toggle];
 }
@@ -32,26 +32,26 @@ function systemTheme(): Theme {
   return matchMedia(DARK).matches ? 'dark' : 'light';
 }
 
-function keptTheme(): Theme | null {
-  const theme = kept(THEME);
+function loadTheme(): Theme | null {
+  const theme = loadChoice(THEME);
   return theme === 'light' || theme === 'dark' ? theme : null;
 }
 
-/** In which zone instants are told, and how to change it. UTC, as logs and ids have it, until somebody chooses. */
+/** The time zone of displayed instants and a function that toggles it. The default is UTC, as in logs and ids. */
 export function useZone(): readonly [Zone, () => void] {
-  const [zone, setZone] = useState<Zone>(() => (kept(ZONE) === 'local' ? 'local' : 'utc'));
+  const [zone, setZone] = useState<Zone>(() => (loadChoice(ZONE) === 'local' ? 'local' : 'utc'));
   const toggle = useCallback(() => {
     setZone((before) => {
       const other = before === 'utc' ? 'local' : 'utc';
-      keep(ZONE, other);
+      saveChoice(ZONE, other);
       return other;
     });
   }, []);
   return [zone, toggle];
 }
 
-/** What this browser keeps under a name; null where that is nothing, or the browser keeps nothing. */
-function kept(name: string): string | null {
+/** The stored value of a name; null when there is none, or when the browser has no storage. */
+function loadChoice(name: string): string | null {
   try {
     return localStorage.getItem(name);
   } catch {
@@ -59,10 +59,10 @@ function kept(name: string): string | null {
   }
 }
 
-function keep(name: string, choice: string): void {
+function saveChoice(name: string, choice: string): void {
   try {
     localStorage.setItem(name, choice);
   } catch {
-    // Then it lasts until the page is reloaded.
+    // Without storage the choice lasts until the page is reloaded.
   }
 }

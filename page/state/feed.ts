@@ -1,9 +1,9 @@
 import type { CallError } from '../api/errors.js';
 
-/** What is known from one call that is made again and again. Data stay when a later call fails. */
+/** The state of a polled call. Its data stay when a later call fails. */
 export interface Feed<T> {
   readonly data: T | null;
-  /** When the data came, in milliseconds since 1970 by this machine's clock; null before. */
+  /** When the data arrived, in milliseconds since 1970 by this machine's clock; null until then. */
   readonly at: number | null;
   /** Why the last call failed; null when it did not. */
   readonly error: CallError | null;
@@ -11,15 +11,15 @@ export interface Feed<T> {
 }
 
 export type FeedEvent<T> =
-  | { readonly type: 'asked' }
+  | { readonly type: 'loading' }
   | { readonly type: 'answered'; readonly data: T; readonly at: number }
   | { readonly type: 'failed'; readonly error: CallError };
 
 export const NOTHING: Feed<never> = { data: null, at: null, error: null, loading: false };
 
-export function nextFeed<T>(feed: Feed<T>, event: FeedEvent<T>): Feed<T> {
+export function reduceFeed<T>(feed: Feed<T>, event: FeedEvent<T>): Feed<T> {
   switch (event.type) {
-    case 'asked':
+    case 'loading':
       return { ...feed, loading: true };
     case 'answered':
       return { data: event.data, at: event.at, error: null, loading: false };
@@ -28,7 +28,7 @@ export function nextFeed<T>(feed: Feed<T>, event: FeedEvent<T>): Feed<T> {
   }
 }
 
-/** Data that are older than a round and a half of asking, and a little, are not what somebody should decide by. */
+/** Whether the data are too old to act on: older than one and a half polling intervals and 15 seconds. */
 export function isStale(feed: Feed<unknown>, everyMs: number, now: number): boolean {
   return feed.at !== null && now - feed.at > 1.5 * everyMs + 15_000;
 }

@@ -4,27 +4,27 @@ import { isOver } from './runs.js';
 const MINUTE_MS = 60_000;
 
 /**
- * How often each call is made while the page is in view, in milliseconds. What is asked for costs requests to the store: a
- * page that is left open all night must stay cheap, so lists are asked for when the status shows that they may have changed.
+ * Polling intervals while the page is visible, in milliseconds. Polling costs requests to the store, and a page that is left
+ * open all night must stay cheap: lists are loaded when the status shows that they may have changed.
  */
 export const EVERY = {
   status: MINUTE_MS,
   snapshots: 30 * MINUTE_MS,
   projects: 30 * MINUTE_MS,
-  /** A run under way in its own view: its record alone. */
+  /** The record of an active run in its view. */
   run: 10_000,
-  /** While it is not known whether a call has begun its run. */
-  looking: 3000,
+  /** The runs, while it is not known whether a call has started one. */
+  searching: 3000,
 };
 
-/** A plan that was made longer ago says too little of the database to be carried out. */
+/** An older plan may not match the database any more, and must be made again. */
 export const PLAN_LASTS_MS = 15 * 60_000;
 
-/** Requests to the store that a page may cost in a minute, but for the lists that it asks for now and then. */
+/** Requests to the store that an open page may cost per minute, without the lists. */
 const MOST_READS = 9;
-/** The same beside a run that is followed: timers that fall together cost one more now and then. */
+/** The same while a run is followed: timers that coincide occasionally cost one more. */
 const MOST_BESIDE_RUN = 8.5;
-/** Those of a status but for the listing of the snapshots, and what each run that is under way adds. */
+/** Requests of a status without the listing of snapshots, and additional requests for each active run. */
 const STATUS_READS = 5;
 const RUN_READS = 4;
 const LISTED_AT_A_TIME = 1000;
@@ -32,8 +32,8 @@ const LISTED_AT_A_TIME = 1000;
 const BESIDE_PARTS = 3;
 
 /**
- * How often the status is asked for, in milliseconds: less often than once a minute where it takes many requests, or where a
- * run is followed meanwhile.
+ * The polling interval of the status, in milliseconds: longer than a minute when a status takes many requests, or while a run
+ * is followed.
  */
 export function statusEvery(status: Pick<Status, 'storage' | 'runs'> | null, isFollowing = false): number {
   const { parts = 0, snapshots = 0 } = status?.storage ?? {};
@@ -43,7 +43,7 @@ export function statusEvery(status: Pick<Status, 'storage' | 'runs'> | null, isF
   return EVERY.status * Math.max(1, reads / most);
 }
 
-/** How often a run under way is asked for in its view, in milliseconds: its record, and where it has tasks a listing of those that are done. */
+/** The polling interval of an active run, in milliseconds. A call reads its record and, with tasks, lists the completed ones. */
 export function runEvery(run: Pick<RunView, 'tasks'> | null): number {
   return EVERY.run * (1 + pages(run?.tasks ?? 0));
 }

@@ -4,13 +4,13 @@ import type { ListedSnapshot, Plan, RunSummary, RunView, Tally } from '../api/ty
 import { duration } from '../words/format.js';
 import { PLAN_LASTS_MS } from './pace.js';
 
-/** The snapshot that a restore offers first: what `latest` means. Lists are newest first. */
+/** The snapshot that `latest` means, which a restore offers first. Lists are newest first. */
 export function newestRestorable(snapshots: readonly ListedSnapshot[]): string | null {
   const found = snapshots.find((snapshot) => snapshot.purpose === 'backup' && labelOf(snapshot) === 'verified');
   return found?.id ?? null;
 }
 
-/** The plan in a run's result; null where it has none. What runs of older versions did not count is 0. */
+/** The plan in a run's result; null when there is none. Figures that older versions did not count are 0. */
 export function planOf(run: Pick<RunView, 'result'> | null): Plan | null {
   const found = fieldsOf(run?.result)['plan'];
   if (typeof found !== 'object' || found === null) return null;
@@ -44,17 +44,17 @@ const NO_ASIDES = {
   lists: { added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] },
 };
 
-/** Whether a restore by this plan would do anything at all. */
+/** Whether a restore with this plan would change anything. */
 export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan): boolean {
   const keys = total.write + total.overwrite + total.unite + total.fail + total.remove;
   return keys + lists.moved + usersJoined + usersLeft > 0;
 }
 
 /**
- * Why a plan must be made again before it is carried out; null while it need not. Whoever confirms one must have seen what
- * it would do to the database as it is, not as it was before somebody else restored, or hours ago.
+ * Why a plan must be made again before it is carried out; null while it is current. The operator must confirm what the
+ * restore does to the database as it is now, not as it was hours ago or before another restore.
  */
-export function outdatedWords(
+export function explainOutdated(
   plan: Pick<RunSummary, 'finishedAt' | 'createdAt'>,
   runs: readonly Pick<RunSummary, 'kind' | 'input' | 'createdAt' | 'finishedAt'>[],
   now: number,
@@ -67,7 +67,7 @@ export function outdatedWords(
       typeof fieldsOf(input)['target'] !== 'string' &&
       (finishedAt === null || Date.parse(finishedAt) > Date.parse(plan.createdAt)),
   );
-  if (written) return 'Another restore has written since this plan was begun, or is writing.';
+  if (written) return 'Another restore has written to the database since this plan was started, or is writing now.';
   const age = now - madeAt;
-  return age > PLAN_LASTS_MS ? `This plan is ${duration(age)} old: the database may be otherwise by now.` : null;
+  return age > PLAN_LASTS_MS ? `This plan is ${duration(age)} old: the database may have changed since.` : null;
 }

@@ -1,14 +1,14 @@
-/** Where the token is kept: until the tab is closed, for this origin, never in an address. */
+/** Session storage key of the token: it is kept until the tab is closed, for this origin, and never in an address. */
 const KEY = 'soulcaster-backup.token';
-/** What a header can hold. Nothing else can be a token. */
+/** Characters that a header can hold; a token with others is invalid. */
 const TOKEN = /^[\x21-\x7e]+$/;
 
 export function isPossibleToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
-/** The token of this tab; null when there is none, or when the browser keeps nothing. */
-export function keptToken(): string | null {
+/** The token of this tab; null when there is none, or when the browser has no storage. */
+export function loadToken(): string | null {
   try {
     const token = sessionStorage.getItem(KEY);
     return token !== null && isPossibleToken(token) ? token : null;
@@ -17,18 +17,18 @@ export function keptToken(): string | null {
   }
 }
 
-export function keepToken(token: string): void {
+export function saveToken(token: string): void {
   try {
     sessionStorage.setItem(KEY, token);
   } catch {
-    // Then it lasts until the page is reloaded.
+    // Without storage the token lasts until the page is reloaded.
   }
 }
 
-export function forgetToken(): void {
+export function removeToken(): void {
   try {
     sessionStorage.removeItem(KEY);
   } catch {
-    // There is nothing to forget.
+    // Without storage there is no token to remove.
   }
 }

@@ -2,24 +2,24 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { CallError } from '../api/errors.js';
 import type { Api } from '../api/calls.js';
 import type { Started } from '../api/types.js';
-import { useDesk } from './desk.js';
+import { useAppState } from './app-state.js';
 import { EVERY } from './pace.js';
-import { runBegun } from './runs.js';
+import { findNewRun } from './runs.js';
 import { asCallError } from './use-feed.js';
 
-/** How often the runs are asked for one that a call without an answer may have begun. */
+/** How often the runs are polled for one that a call without an answer may have started. */
 const POLLS = 6;
 
 type Call =
   | { readonly step: 'idle' }
-  | { readonly step: 'sent' | 'looking' }
-  /** Refused, or sent without an answer and no run was found that came of it. */
+  | { readonly step: 'sent' | 'searching' }
+  /** Refused; or no answer arrived and no new run was found. */
   | { readonly step: 'refused' | 'lost'; readonly error: CallError };
 
-/** What came of a call: the run, or why none is known. */
+/** The result of a call: the run, or why none is known. */
 type Outcome = { readonly run: string; readonly error: null } | { readonly run: null; readonly error: CallError };
 
-/** Something asked for once. `onStarted` is given the run that came of it. */
+/** A call that starts a run. */
 export interface Action {
   readonly step: Call['step'];
   readonly error: CallError | null;
@@ -27,11 +27,11 @@ export interface Action {
 }
 
 /**
- * Sends the call and finds its run: in its answer or, as long as that does not come or has told nothing, among the runs
- * that were not there before. Nothing is said of a run that was not confirmed before it was looked for.
+ * Sends the call and finds its run: in the answer or, while there is none or the answer does not say, among the new runs.
+ * A run without a confirmation is reported as lost only after the runs were searched. `onStarted` gets the id of the run.
  */
 export function useAction(kind: string, send: () => Promise<Started>, onStarted: (run: string) => void): Action {
-  const { api, refresh } = useDesk();
+  const { api, refresh } = useAppState();
   const [call, setCall] = useState<Call>({ step: 'idle' });
   const alive = useRef(true);
   useEffect(() => {
@@ -43,8 +43,8 @@ export function useAction(kind: string, send: () => Promise<Started>, onStarted:
   async function perform(): Promise<void> {
     const known = new Set<string>();
     setCall({ step: 'sent' });
-    // What is there already is not what this call begins. That the list cannot be had must not keep a call from being made.
-    const before = await newest(api, kind);
+    // Runs that exist already are not the run of this call. The call is made even if they cannot be listed.
+    const before = await listNewest(api, kind);
     for (const { runId } of before ?? []) known.add(runId);
     const call = { isAnswered: false };
     const answered = send().then(
@@ -65,19 +65,19 @@ export function useAction(kind: string, send: () => Promise<Started>, onStarted:
       setCall({ step: 'refused', error: first.error });
       return;
     }
-    setCall({ step: 'looking' });
-    let looks = 0;
-    const run = await pollWhile(() => alive.current && looks++ < POLLS);
+    setCall({ step: 'searching' });
+    let polls = 0;
+    const run = await pollWhile(() => alive.current && polls++ < POLLS);
     if (run === null) setCall({ step: 'lost', error: first.error });
     else started(run);
 
     async function pollWhile(wanted: () => boolean): Promise<string | null> {
-      // What is new among the runs can be told only by who knows what was there.
+      // Without the list from before the call, a new run cannot be recognized.
       if (before === null) return null;
       while (wanted()) {
-        await new Promise((resolve) => setTimeout(resolve, EVERY.looking));
+        await new Promise((resolve) => setTimeout(resolve, EVERY.searching));
         if (!alive.current) return null;
-        const begun = runBegun((await newest(api, kind)) ?? [], known);
+        const begun = findNewRun((await listNewest(api, kind)) ?? [], known);
         if (begun !== null) return begun;
       }
       return null;
@@ -94,20 +94,20 @@ export function useAction(kind: string, send: () => Promise<Started>, onStarted:
   return { step: call.step, error: 'error' in call ? call.error : null, start };
 }
 
-/** Whether the call was sent and it is not known yet what came of it: then it must not be sent again. */
-export function isUnderWay({ step }: Pick<Action, 'step'>): boolean {
-  return step === 'sent' || step === 'looking';
+/** Whether the call was sent and its result is not known yet: it must not be sent again. */
+export function isPending({ step }: Pick<Action, 'step'>): boolean {
+  return step === 'sent' || step === 'searching';
 }
 
-/** Null: the list cannot be had. */
-async function newest(api: Api, kind: string) {
+/** The newest runs of a kind; null when they cannot be listed. */
+async function listNewest(api: Api, kind: string) {
   return api.runs({ kind, limit: 5 }).then(
     ({ runs }) => runs,
     () => null,
   );
 }
 
-/** Whether the server has said that nothing was begun: what failed later, or without an answer, may have begun a run. */
+/** Whether the server refused to start a run. After any other failure a run may have been started. */
 export function isRefusal({ status }: Pick<CallError, 'status'>): boolean {
   return status >= 400 && status < 500;
 }

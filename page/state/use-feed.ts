@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
 import { CallError } from '../api/errors.js';
-import { nextFeed, NOTHING, type Feed, type FeedEvent } from './feed.js';
+import { reduceFeed, NOTHING, type Feed, type FeedEvent } from './feed.js';
 
 type Reducer<T> = (feed: Feed<T>, event: FeedEvent<T>) => Feed<T>;
 
@@ -12,18 +12,18 @@ interface Round<T> {
 }
 
 /**
- * Asks now, every that many milliseconds (a number, or what they are by the last answer; null: not again), and whenever the
- * page comes back into view or the network does. One call at a time; asked for during a call, it is made once more. Nothing is
- * asked while nobody looks. Returns what is known, how to ask at once, and how often it is asked.
+ * Loads now, then every `every` milliseconds (a number, or a function of the last answer; null: not again), and when the page
+ * becomes visible or the network returns; not while the page is hidden. One call runs at a time; a refresh during a call
+ * causes one more.
  */
 export function useFeed<T, E extends number | null>(
   load: () => Promise<T>,
   every: E | ((data: T | null) => E),
 ): readonly [feed: Feed<T>, refresh: () => void, everyMs: E] {
-  const [feed, dispatch] = useReducer<Feed<T>, FeedEvent<T>>(nextFeed as Reducer<T>, NOTHING);
+  const [feed, dispatch] = useReducer<Feed<T>, FeedEvent<T>>(reduceFeed as Reducer<T>, NOTHING);
   const round = useRef<Round<T>>({ load, busy: false, again: false, alive: true });
 
-  // By what was so when the last answer came: data are old by the pace at which they were asked for.
+  // Computed when an answer arrives: whether data are stale depends on the interval that applied to them.
   const everyMs = useMemo(
     () => (typeof every === 'function' ? every(feed.data) : every),
     [feed.data, load, typeof every === 'function' || every],
@@ -47,16 +47,16 @@ export function useFeed<T, E extends number | null>(
 
   useEffect(() => {
     if (everyMs === null) return undefined;
-    const look = (): void => {
+    const refreshIfVisible = (): void => {
       if (!document.hidden) refresh();
     };
-    const timer = setInterval(look, everyMs);
-    document.addEventListener('visibilitychange', look);
-    window.addEventListener('online', look);
+    const timer = setInterval(refreshIfVisible, everyMs);
+    document.addEventListener('visibilitychange', refreshIfVisible);
+    window.addEventListener('online', refreshIfVisible);
     return () => {
       clearInterval(timer);
-      document.removeEventListener('visibilitychange', look);
-      window.removeEventListener('online', look);
+      document.removeEventListener('visibilitychange', refreshIfVisible);
+      window.removeEventListener('online', refreshIfVisible);
     };
   }, [refresh, everyMs]);
 
@@ -65,12 +65,12 @@ export function useFeed<T, E extends number | null>(
 
 async function pollWhileWanted<T>(state: Round<T>, dispatch: (event: FeedEvent<T>) => void): Promise<void> {
   state.busy = true;
-  // Both change while it waits.
+  // Both change during the await.
   const isAlive = (): boolean => state.alive;
   const wanted = (): boolean => state.again && state.alive;
   while (wanted()) {
     state.again = false;
-    dispatch({ type: 'asked' });
+    dispatch({ type: 'loading' });
     const event = await state.load().then(
       (data): FeedEvent<T> => ({ type: 'answered', data, at: Date.now() }),
       (error: unknown): FeedEvent<T> => ({ type: 'failed', error: asCallError(error) }),

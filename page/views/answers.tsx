@@ -8,7 +8,7 @@ import { reasonsOf, recoverableTo, serviceTitle, type AnswerName } from '../word
 
 const STATES = { ok: ['good', 'ok'], 'not-ok': ['bad', 'not ok'], unknown: ['warn', 'not known'] } as const;
 
-/** The four answers that make the verdict, each with its figure and what to do about it. */
+/** The four answers behind the verdict, each with its figure and its remedy. */
 export function Answers({ status }: { readonly status: Status }) {
   const { recoverable, recoveryPoint, recoveryTime, services, watched } = status;
   const working = services.items.filter(({ state }) => state === 'ok').length;
@@ -36,7 +36,7 @@ export function Answers({ status }: { readonly status: Status }) {
       >
         <p>Objective {recoveryTime.objectiveHours} h</p>
         {recoveryTime.lastDrill === null ? (
-          <p class="meta">No drill was made.</p>
+          <p class="meta">No drill has run yet.</p>
         ) : (
           <p class="meta">
             <a href={address(['runs', recoveryTime.lastDrill.id])}>Last drill</a> {recoveryTime.lastDrill.outcome}

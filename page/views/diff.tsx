@@ -1,23 +1,23 @@
 import { useCallback } from 'preact/hooks';
 import type { DiffView } from '../api/types.js';
-import { Fed } from '../parts/panel.js';
+import { FeedContent } from '../parts/panel.js';
 import { keyName } from '../parts/plan-summary.js';
 import { Table } from '../parts/table.js';
-import { projectName, useDesk } from '../state/desk.js';
-import { go } from '../state/route.js';
+import { projectName, useAppState } from '../state/app-state.js';
+import { navigate } from '../state/route.js';
 import { useFeed } from '../state/use-feed.js';
-import { changed } from '../words/address.js';
-import { count, counted, instant } from '../words/format.js';
+import { changeQuery } from '../words/address.js';
+import { count, counted, formatInstant } from '../words/format.js';
 import { labelOf } from '../words/labels.js';
 import { Select } from './runs.js';
 
-/** What differs between a snapshot and the database as it is, or another snapshot. */
+/** The differences between a snapshot and the current database, or another snapshot. */
 export function Diff({ id }: { readonly id: string }) {
-  const { projects, route, snapshots, zone } = useDesk();
+  const { projects, route, snapshots, zone } = useAppState();
   const chosen = route.query.get('with') ?? '';
   const project = route.query.get('in') ?? '';
-  const choose = (name: string) => (event: Event) =>
-    go(changed(route, { [name]: (event.currentTarget as HTMLSelectElement).value }));
+  const chooseFilter = (name: string) => (event: Event) =>
+    navigate(changeQuery(route, { [name]: (event.currentTarget as HTMLSelectElement).value }));
   const others = (snapshots.data?.snapshots ?? []).filter((one) => one.id !== id);
   return (
     <>
@@ -28,9 +28,9 @@ export function Diff({ id }: { readonly id: string }) {
           options={[
             ['', 'Choose'],
             ['live', 'The database as it is now'],
-            ...others.map((one) => [one.id, `${instant(one.createdAt, zone)}, ${labelOf(one)}`] as const),
+            ...others.map((one) => [one.id, `${formatInstant(one.createdAt, zone)}, ${labelOf(one)}`] as const),
           ]}
-          onChange={choose('with')}
+          onChange={chooseFilter('with')}
         />
         <Select
           label="Of"
@@ -39,7 +39,7 @@ export function Diff({ id }: { readonly id: string }) {
             ['', 'All projects'],
             ...(projects.data?.projects ?? []).map((one) => [one.project, one.name ?? one.project] as const),
           ]}
-          onChange={choose('in')}
+          onChange={chooseFilter('in')}
         />
       </div>
       {chosen === 'live' && <p class="meta">Every key is read from the database, which costs commands.</p>}
@@ -49,18 +49,18 @@ export function Diff({ id }: { readonly id: string }) {
 }
 
 function Compared({ id, other, project }: { readonly id: string; readonly other: string; readonly project: string }) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   const load = useCallback(() => api.diff(id, { with: other, project, keys: 'true' }), [api, id, other, project]);
   const [feed, refresh] = useFeed(load, null);
   return (
-    <Fed what="The comparison" feed={feed} everyMs={null} onRetry={refresh}>
+    <FeedContent what="The comparison" feed={feed} everyMs={null} onRetry={refresh}>
       {(diff) => <Differences diff={diff} />}
-    </Fed>
+    </FeedContent>
   );
 }
 
 function Differences({ diff: { changes = [], counts, more = false, partial } }: { readonly diff: DiffView }) {
-  const { projects } = useDesk();
+  const { projects } = useAppState();
   const differing = counts.filter(({ added, changed: other, removed }) => added + other + removed > 0);
   const same = counts.reduce((sum, one) => sum + one.same, 0);
   const parts = partial.map(({ holds, snapshot }) => (
@@ -80,7 +80,7 @@ function Differences({ diff: { changes = [], counts, more = false, partial } }: 
     <>
       {parts}
       <Table
-        caption="What came, went or changed since the snapshot"
+        caption="Keys added, removed or changed since the snapshot"
         columns={['Family', 'Project', '#Added', '#Removed', '#Changed', '#Same']}
         rows={differing.map((one) => ({
           key: `${one.family} ${one.project ?? ''}`,

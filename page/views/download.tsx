@@ -1,12 +1,12 @@
 import { useState } from 'preact/hooks';
 import type { CallError } from '../api/errors.js';
 import { Problem } from '../parts/problem.js';
-import { useDesk } from '../state/desk.js';
+import { useAppState } from '../state/app-state.js';
 import { asCallError } from '../state/use-feed.js';
 
-/** Saves all records of a snapshot as a file. The token goes in a header, so that a link alone would not do. */
+/** Saves all records of a snapshot as a file. A plain link cannot do that: the token is sent in a header. */
 export function Download({ id }: { readonly id: string }) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<CallError | null>(null);
   const save = async (): Promise<void> => {
@@ -28,7 +28,7 @@ export function Download({ id }: { readonly id: string }) {
       <button type="button" disabled={busy} onClick={() => void save()}>
         {busy ? 'Downloading…' : 'Download'}
       </button>
-      {error !== null && <Problem title="It cannot be downloaded" error={error} />}
+      {error !== null && <Problem title="The snapshot cannot be downloaded" error={error} />}
     </>
   );
 }

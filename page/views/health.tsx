@@ -3,41 +3,41 @@ import type { CallError } from '../api/errors.js';
 import type { CheckFigures, Status } from '../api/types.js';
 import { Badge } from '../parts/badge.js';
 import { Facts } from '../parts/facts.js';
-import { Fed, Panel } from '../parts/panel.js';
+import { FeedContent, Panel } from '../parts/panel.js';
 import { Problem } from '../parts/problem.js';
 import { ProjectLink } from '../parts/names.js';
 import { Table } from '../parts/table.js';
 import { Time } from '../parts/time.js';
 import { Words } from '../parts/words.js';
-import { useDesk } from '../state/desk.js';
+import { useAppState } from '../state/app-state.js';
 import { asCallError } from '../state/use-feed.js';
 import { address } from '../words/address.js';
-import { bytes, count, counted, day, dollars } from '../words/format.js';
-import { checkGroups, goingSoon, serviceTitle } from '../words/verdict.js';
+import { bytes, count, counted, formatDay, dollars } from '../words/format.js';
+import { checkGroups, findRemovedSoon, serviceTitle } from '../words/verdict.js';
 import type { Tone } from '../words/labels.js';
 import { Goes } from './snapshots.js';
 
-/** As many snapshots are named that go soon. */
+/** How many of the snapshots that are removed soon are listed. */
 const GOING = 5;
 
-/** Every part that has to work, what is missing first. */
+/** Services, checks, monitoring, storage and cost. */
 export function HealthView() {
-  const { refresh, status, statusEveryMs } = useDesk();
+  const { refresh, status, statusEveryMs } = useAppState();
   return (
     <>
       <h1 tabIndex={-1}>Health</h1>
-      <Fed what="The status" feed={status} everyMs={statusEveryMs} onRetry={refresh.status}>
+      <FeedContent what="The status" feed={status} everyMs={statusEveryMs} onRetry={refresh.status}>
         {(data) => (
           <>
             {data.credentials.checkedAt !== null && (
               <p class="meta">
-                The guard made the checks <Time at={data.credentials.checkedAt} />
+                Checked by the guard <Time at={data.credentials.checkedAt} />
               </p>
             )}
             <div class="balanced">
               <Services status={data} />
               <Checks status={data} />
-              <Watching status={data} />
+              <Monitoring status={data} />
               <Storage status={data} />
               <Cost status={data} />
               <Index status={data} />
@@ -45,7 +45,7 @@ export function HealthView() {
             </div>
           </>
         )}
-      </Fed>
+      </FeedContent>
     </>
   );
 }
@@ -64,7 +64,7 @@ function Checks({ status: { credentials } }: { readonly status: Status }) {
     <>
       {groups.length === 0 && (
         <Panel title="Checks">
-          <p>The guard has not made any yet. Until it has, nothing is known of credentials.</p>
+          <p>The guard has not run its checks yet. Until then the state of the credentials is not known.</p>
         </Panel>
       )}
       {groups.map(({ title, checks }) => (
@@ -101,7 +101,7 @@ function Services({ status: { services } }: { readonly status: Status }) {
   const items = [...services.items].sort((a, b) => ORDER[a.state] - ORDER[b.state]);
   return (
     <Panel title="Services now">
-      {items.length === 0 && <p class="empty">None was tried yet.</p>}
+      {items.length === 0 && <p class="empty">No service was checked yet.</p>}
       <ul class="rows">
         {items.map(({ checkedAt, hint, name, reason, state }) => (
           <li key={name}>
@@ -116,7 +116,7 @@ function Services({ status: { services } }: { readonly status: Status }) {
               </p>
             )}
             <p class="meta">
-              Tried <Time at={checkedAt} />
+              Checked <Time at={checkedAt} />
             </p>
           </li>
         ))}
@@ -127,9 +127,9 @@ function Services({ status: { services } }: { readonly status: Status }) {
 
 const HEARD = { heard: 'good', silent: 'bad', unknown: 'warn' } as const;
 
-function Watching({ status: { delivery, guard, watched } }: { readonly status: Status }) {
+function Monitoring({ status: { delivery, guard, watched } }: { readonly status: Status }) {
   return (
-    <Panel title="Who watches, and who is told">
+    <Panel title="Monitoring and alerts">
       <ul class="rows">
         {watched.schedulers.map(({ dueBy, lastAt, scheduler, state }) => (
           <li key={scheduler}>
@@ -150,8 +150,8 @@ function Watching({ status: { delivery, guard, watched } }: { readonly status: S
       <Facts
         facts={[
           ['Guard ran', guard.lastRunAt === null ? 'never' : <Time at={guard.lastRunAt} />],
-          ['It ended', guard.outcome ?? 'not known'],
-          ['Last message arrived', delivery.lastSentAt === null ? 'never' : <Time at={delivery.lastSentAt} />],
+          ['Outcome of the guard', guard.outcome ?? 'not known'],
+          ['Last message delivered', delivery.lastSentAt === null ? 'never' : <Time at={delivery.lastSentAt} />],
           ['Not delivered', delivery.undelivered.length === 0 ? 'none' : delivery.undelivered.join(', ')],
         ]}
       />
@@ -167,7 +167,7 @@ function Watching({ status: { delivery, guard, watched } }: { readonly status: S
 }
 
 function TestAlert() {
-  const { api, refresh } = useDesk();
+  const { api, refresh } = useAppState();
   const [busy, setBusy] = useState(false);
   const [said, setSaid] = useState('');
   const [error, setError] = useState<CallError | null>(null);
@@ -178,7 +178,9 @@ function TestAlert() {
     try {
       const result = await api.testAlert();
       setSaid(
-        result.outcome === 'delivered' ? 'It arrived.' : `It is ${result.outcome}: ${result.error?.message ?? ''}`,
+        result.outcome === 'delivered'
+          ? 'The test alert was delivered.'
+          : `Test alert ${result.outcome}: ${result.error?.message ?? ''}`,
       );
       refresh.status();
     } catch (thrown) {
@@ -194,14 +196,14 @@ function TestAlert() {
         </button>
       </div>
       <p role="status">{said}</p>
-      {error !== null && <Problem title="It was not sent" error={error} />}
+      {error !== null && <Problem title="The test alert was not sent" error={error} />}
     </>
   );
 }
 
 function Storage({ status: { storage } }: { readonly status: Status }) {
-  const { snapshots } = useDesk();
-  const going = goingSoon(snapshots.data?.snapshots ?? []);
+  const { snapshots } = useAppState();
+  const going = findRemovedSoon(snapshots.data?.snapshots ?? []);
   return (
     <Panel title="Storage" aside={<a href={address(['snapshots'])}>Snapshots</a>}>
       <Facts
@@ -211,17 +213,17 @@ function Storage({ status: { storage } }: { readonly status: Status }) {
           ...Object.entries(storage.states)
             .filter(([, number]) => number > 0)
             .map(([state, number]) => [`of them ${state}`, count(number)] as const),
-          ['Going within a week', snapshots.data === null ? 'not known' : counted(going.length, 'snapshot')],
+          ['Removed within a week', snapshots.data === null ? 'not known' : counted(going.length, 'snapshot')],
         ]}
       />
       {going.length > 0 && (
-        <ul class="names" aria-label="Going within a week">
+        <ul class="names" aria-label="Removed within a week">
           {going.slice(0, GOING).map(({ createdAt, goesAt, id, kept }) => (
             <li key={id}>
               <a href={address(['snapshots', id])}>
                 <Time at={createdAt} plain />
               </a>{' '}
-              goes <Goes goesAt={goesAt} kept={kept} />
+              removed <Goes goesAt={goesAt} kept={kept} />
             </li>
           ))}
           {going.length > GOING && <li>and {count(going.length - GOING)} more</li>}
@@ -231,13 +233,13 @@ function Storage({ status: { storage } }: { readonly status: Status }) {
   );
 }
 
-/** What the last runs were paid for by use; the store's own price is not among it. */
+/** The usage cost of the last runs, without the price of the store. */
 function Cost({ status: { spent } }: { readonly status: Status }) {
   const { commands, estimatedUsd, runs, since, tokens, unknown } = spent;
   return (
     <Panel title="Cost">
       {since === null ? (
-        <p class="empty">Nothing has run within a week.</p>
+        <p class="empty">No run in the last week.</p>
       ) : (
         <Facts
           facts={[
@@ -246,7 +248,7 @@ function Cost({ status: { spent } }: { readonly status: Status }) {
             ['Commands of the database', count(commands)],
             ['Tokens of the embedder', tokens === 0 ? 'none' : `about ${count(tokens)}`],
             ['Price', `at most ${dollars(estimatedUsd)}`],
-            ...(unknown > 0 ? [['Not counted, since not known', counted(unknown, 'run')] as const] : []),
+            ...(unknown > 0 ? [['Of unknown cost, not counted', counted(unknown, 'run')] as const] : []),
           ]}
         />
       )}
@@ -258,13 +260,13 @@ function Index({ status: { index } }: { readonly status: Status }) {
   if (index === null) return null;
   const { configured, namespaces } = index;
   return (
-    <Panel title="What vectors are made with">
+    <Panel title="Embedding model">
       <p>
-        Here: {configured.model}, {count(configured.dimensions)} dimensions
+        Configured: {configured.model}, {count(configured.dimensions)} dimensions
       </p>
       {namespaces.length > 0 && (
         <Table
-          caption="Namespaces by what their vectors were made with"
+          caption="Namespaces and the model of their vectors"
           columns={['Project', 'Model', 'Proven']}
           rows={namespaces.map(({ mixed, model, project, provenAt }) => ({
             key: project,
@@ -281,7 +283,7 @@ function Index({ status: { index } }: { readonly status: Status }) {
 }
 
 function Acknowledged({ status: { acknowledged } }: { readonly status: Status }) {
-  const { zone } = useDesk();
+  const { zone } = useAppState();
   if (acknowledged.length === 0) return null;
   return (
     <Panel title="Acknowledged alerts">
@@ -293,7 +295,7 @@ function Acknowledged({ status: { acknowledged } }: { readonly status: Status })
             </p>
             <p class="meta">
               <Time at={at} />
-              {until !== null && `, until ${day(until, zone)}`}
+              {until !== null && `, until ${formatDay(until, zone)}`}
             </p>
           </li>
         ))}

@@ -3,30 +3,30 @@ import type { RunSummary, Status, ListedSnapshot, AlertFigures } from '../api/ty
 import { Badge, Sign, SIGNS } from '../parts/badge.js';
 import { useVerdict } from '../parts/frame.js';
 import { LiveRun } from '../parts/live-run.js';
-import { Fed, Panel } from '../parts/panel.js';
+import { FeedContent, Panel } from '../parts/panel.js';
 import { Problem } from '../parts/problem.js';
 import { RunName } from '../parts/names.js';
 import { Time } from '../parts/time.js';
 import { Words } from '../parts/words.js';
-import { serverTime, useDesk } from '../state/desk.js';
+import { serverTime, useAppState } from '../state/app-state.js';
 import { useNow } from '../state/now.js';
 import { EVERY } from '../state/pace.js';
 import { isOver } from '../state/runs.js';
 import { address } from '../words/address.js';
 import { counted } from '../words/format.js';
 import { runTone } from '../words/labels.js';
-import { nextRun, stripOf, type Day } from '../words/strip.js';
+import { findNextRun, buildHistory, type Day } from '../words/strip.js';
 import { runbookOf } from '../words/verdict.js';
 import { Answers } from './answers.js';
-import { Ask } from '../parts/ask.js';
+import { ConfirmAction } from '../parts/confirm-action.js';
 
 const RECENT = 6;
-/** The nightly backup, as vercel.json has it called. */
+/** The schedule of the nightly backup in vercel.json. */
 const NIGHTLY = crons.find(({ path }) => path === '/api/cron/backup')?.schedule ?? '';
 
-/** Whether the data is safe, why not, and what to do about it. */
+/** Whether the data is safe, and if not, why and what to do. */
 export function HomeView() {
-  const { status } = useDesk();
+  const { status } = useAppState();
   return (
     <>
       <h1 class="hidden" tabIndex={-1}>
@@ -54,7 +54,7 @@ export function HomeView() {
 }
 
 function VerdictPanel() {
-  const { refresh, status } = useDesk();
+  const { refresh, status } = useAppState();
   const { detail, headline, isOld, reasons, tone } = useVerdict();
   return (
     <section class={`verdict ${tone}`} aria-label="Verdict">
@@ -99,7 +99,7 @@ function VerdictPanel() {
   );
 }
 
-/** Each opens a dialog or a view; none does anything by itself. Restoring overwrites, so that it stands apart. */
+/** Links to dialogs and views; none acts at once. Restore is set apart because it overwrites data. */
 function Actions() {
   const dialog = (name: string): string => address([], { do: name });
   return (
@@ -124,10 +124,10 @@ function Actions() {
 }
 
 function Now({ status }: { readonly status: Status }) {
-  const { status: feed } = useDesk();
+  const { status: feed } = useAppState();
   const now = serverTime(feed, useNow(30_000));
   const live = status.runs.filter(({ state }) => !isOver(state));
-  const next = nextRun(NIGHTLY, now);
+  const next = findNextRun(NIGHTLY, now);
   return (
     <Panel title="Now">
       {live.length === 0 && <p class="empty">Nothing is running.</p>}
@@ -170,7 +170,7 @@ function Alerts({ status: { alerts, delivery } }: { readonly status: Status }) {
             </p>
             <p class="meta">
               <code>{alert.code}</code> since <Time at={alert.since} />
-              {alert.lastSentAt === null ? '. Nobody was told yet.' : ''}
+              {alert.lastSentAt === null ? '. No message was delivered yet.' : ''}
             </p>
             <div class="buttons">
               <a href={runbookOf(alert.code)}>What it means and what to do</a>
@@ -189,12 +189,12 @@ function Alerts({ status: { alerts, delivery } }: { readonly status: Status }) {
 }
 
 function History({ status }: { readonly status: Status }) {
-  const { refresh, snapshots } = useDesk();
+  const { refresh, snapshots } = useAppState();
   return (
     <Panel title="The last 30 days" aside={<a href={address(['snapshots'])}>All snapshots</a>}>
-      <Fed what="The snapshots" feed={snapshots} everyMs={EVERY.snapshots} onRetry={refresh.snapshots}>
+      <FeedContent what="The snapshots" feed={snapshots} everyMs={EVERY.snapshots} onRetry={refresh.snapshots}>
         {({ snapshots: list }) => <Strip snapshots={list} drills={status.drills} now={Date.parse(status.at)} />}
-      </Fed>
+      </FeedContent>
     </Panel>
   );
 }
@@ -203,7 +203,7 @@ function Recent({ runs }: { readonly runs: readonly RunSummary[] }) {
   const over = runs.filter(({ state }) => isOver(state)).slice(0, RECENT);
   return (
     <Panel title="Last runs" aside={<a href={address(['runs'])}>All runs</a>}>
-      {over.length === 0 && <p class="empty">No run has ended within a week.</p>}
+      {over.length === 0 && <p class="empty">No run has ended in the last week.</p>}
       <ul class="rows">
         {over.map((run) => (
           <li key={run.runId}>
@@ -231,9 +231,9 @@ interface Props {
   readonly now: number;
 }
 
-/** A cell for each of the last days, with what was backed up and drilled on it. */
+/** A cell for each of the last days, with its backup and its drill. */
 function Strip({ snapshots, drills, now }: Props) {
-  const days = stripOf(snapshots, drills, now);
+  const days = buildHistory(snapshots, drills, now);
   const missed = days.filter(({ state }) => state === 'missed').length;
   const verified = days.filter(({ state }) => state === 'verified').length;
   return (
@@ -280,18 +280,18 @@ function Cell({ day: { date, drill, snapshot, state, tone } }: { readonly day: D
   );
 }
 
-/** Says that an alert is known, and why. */
+/** Acknowledges an alert with a reason. */
 function Acknowledge({ alert }: { readonly alert: Pick<AlertFigures, 'code' | 'subject'> }) {
-  const { api, refresh } = useDesk();
+  const { api, refresh } = useAppState();
   return (
-    <Ask
-      open="Acknowledge…"
-      verb="Acknowledge"
-      reason="Why is it known, or meant?"
-      onDo={(reason) => api.acknowledge(alert.code, alert.subject, reason)}
+    <ConfirmAction
+      label="Acknowledge…"
+      confirmLabel="Acknowledge"
+      reasonLabel="Why can this alert be closed?"
+      perform={(reason) => api.acknowledge(alert.code, alert.subject, reason)}
       onDone={refresh.status}
     >
-      The alert is closed. It opens again when it says something else, or after a week.
-    </Ask>
+      The alert is closed. It opens again when its text changes, or after a week.
+    </ConfirmAction>
   );
 }

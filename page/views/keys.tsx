@@ -1,29 +1,29 @@
 import { useCallback, useId, useState } from 'preact/hooks';
 import type { ListedKey } from '../api/types.js';
-import { Fed } from '../parts/panel.js';
+import { FeedContent } from '../parts/panel.js';
 import { keyName } from '../parts/plan-summary.js';
 import { Table } from '../parts/table.js';
-import { useDesk } from '../state/desk.js';
-import { go } from '../state/route.js';
+import { useAppState } from '../state/app-state.js';
+import { navigate } from '../state/route.js';
 import { useFeed } from '../state/use-feed.js';
-import { changed } from '../words/address.js';
-import { bytes, count, moment, type Zone } from '../words/format.js';
-import { lineOf } from '../words/wanted.js';
+import { changeQuery } from '../words/address.js';
+import { bytes, count, formatTimestamp, type Zone } from '../words/format.js';
+import { formatKeyLine } from '../words/restore-choices.js';
 
 const PAGE = 50;
 
-/** Keys of a snapshot by a part of their name, family or project; what is searched stands in the address. */
+/** Searches the keys of a snapshot by name, family or project; the address holds the search. */
 export function Keys({ id }: { readonly id: string }) {
-  const { route } = useDesk();
+  const { route } = useAppState();
   const field = useId();
   const [text, setText] = useState(route.query.get('contains') ?? '');
   const of = (name: string): string => route.query.get(name) ?? '';
   const [contains, family, project, key] = [of('contains'), of('family'), of('project'), of('key')];
   const search = (event: Event): void => {
     event.preventDefault();
-    go(changed(route, { contains: text, after: null, key: null, search: 'yes' }));
+    navigate(changeQuery(route, { contains: text, after: null, key: null, search: 'yes' }));
   };
-  const isAsked = contains + family + project !== '' || of('search') !== '';
+  const isSearched = contains + family + project !== '' || of('search') !== '';
   return (
     <>
       <form class="inline" onSubmit={search}>
@@ -44,10 +44,10 @@ export function Keys({ id }: { readonly id: string }) {
         <p>
           {family !== '' && `Family ${family}. `}
           {project !== '' && `Project ${project}. `}
-          <a href={changed(route, { family: null, project: null, after: null, key: null })}>Of all</a>
+          <a href={changeQuery(route, { family: null, project: null, after: null, key: null })}>Show all</a>
         </p>
       )}
-      {isAsked && <Found id={id} contains={contains} family={family} project={project} after={of('after')} />}
+      {isSearched && <Found id={id} contains={contains} family={family} project={project} after={of('after')} />}
       {key !== '' && <Value id={id} name={key} />}
     </>
   );
@@ -62,31 +62,31 @@ interface FoundProps {
 }
 
 function Found({ id, contains, family, project, after }: FoundProps) {
-  const { api, route, zone } = useDesk();
+  const { api, route, zone } = useAppState();
   const load = useCallback(
     () => api.keys(id, { contains, family, project, after, limit: PAGE }),
     [api, id, contains, family, project, after],
   );
   const [feed, refresh] = useFeed(load, null);
   return (
-    <Fed what="The keys" feed={feed} everyMs={null} onRetry={refresh}>
+    <FeedContent what="The keys" feed={feed} everyMs={null} onRetry={refresh}>
       {({ keys, next }) => (
         <>
-          {keys.length === 0 && <p class="empty">{next === null ? 'No key fits.' : 'None on this page.'}</p>}
+          {keys.length === 0 && <p class="empty">{next === null ? 'No key matches.' : 'No match on this page.'}</p>}
           {keys.length > 0 && (
             <Table
               caption="Keys"
               columns={['Key', 'Type', 'Family', '#Elements', '#Size', 'Expires']}
-              rows={keys.map((one) => rowOf(one, zone, (name) => changed(route, { key: name })))}
+              rows={keys.map((one) => rowOf(one, zone, (name) => changeQuery(route, { key: name })))}
             />
           )}
           <p class="buttons">
-            {after !== '' && <a href={changed(route, { after: null })}>First page</a>}
-            {next !== null && <a href={changed(route, { after: next })}>Next page</a>}
+            {after !== '' && <a href={changeQuery(route, { after: null })}>First page</a>}
+            {next !== null && <a href={changeQuery(route, { after: next })}>Next page</a>}
           </p>
         </>
       )}
-    </Fed>
+    </FeedContent>
   );
 }
 
@@ -106,13 +106,13 @@ function rowOf(
       family,
       count(elements),
       bytes(size),
-      expiresAt === null ? 'never' : moment(expiresAt, zone),
+      expiresAt === null ? 'never' : formatTimestamp(expiresAt, zone),
     ],
   };
 }
 
 function Value({ id, name }: { readonly id: string; readonly name: string }) {
-  const { api, route } = useDesk();
+  const { api, route } = useAppState();
   const load = useCallback(() => api.value(id, name), [api, id, name]);
   const [feed, refresh] = useFeed(load, null);
   return (
@@ -120,19 +120,21 @@ function Value({ id, name }: { readonly id: string; readonly name: string }) {
       <h3>
         <code class="name">{name}</code>
       </h3>
-      <Fed what="The value" feed={feed} everyMs={null} onRetry={refresh}>
+      <FeedContent what="The value" feed={feed} everyMs={null} onRetry={refresh}>
         {({ lines, more }) => (
           <>
             <pre tabIndex={0}>{lines.map((line) => JSON.stringify(line, null, 2)).join('\n')}</pre>
             {more && <p>There is more: download the snapshot to see all of it.</p>}
           </>
         )}
-      </Fed>
+      </FeedContent>
       <p class="buttons">
-        <a href={`#/restore?${new URLSearchParams({ snapshot: id, scope: 'keys', key: lineOf(name) }).toString()}`}>
+        <a
+          href={`#/restore?${new URLSearchParams({ snapshot: id, scope: 'keys', key: formatKeyLine(name) }).toString()}`}
+        >
           Restore this key…
         </a>
-        <a href={changed(route, { key: null })}>Close</a>
+        <a href={changeQuery(route, { key: null })}>Close</a>
       </p>
     </section>
   );

@@ -1,16 +1,16 @@
 import { Facts } from '../parts/facts.js';
-import { Fed, Panel } from '../parts/panel.js';
+import { FeedContent, Panel } from '../parts/panel.js';
 import { Time } from '../parts/time.js';
-import { projectName, useDesk } from '../state/desk.js';
+import { projectName, useAppState } from '../state/app-state.js';
 import { EVERY } from '../state/pace.js';
 import { address } from '../words/address.js';
-import { count, known, UNKNOWN } from '../words/format.js';
+import { count, formatKnown, UNKNOWN } from '../words/format.js';
 import { timeOfId } from '../words/run-words.js';
 import { Coverage, Reach, Saved } from './projects.js';
 
-/** One project by its name: what is saved, what is searchable, and the ways to bring either back. */
+/** One project: its saved keys, its vectors, and the actions that restore or re-index it. */
 export function ProjectView({ id }: { readonly id: string }) {
-  const { projects, refresh } = useDesk();
+  const { projects, refresh } = useAppState();
   const name = projectName(projects, id);
   return (
     <>
@@ -32,7 +32,7 @@ export function ProjectView({ id }: { readonly id: string }) {
         </a>
       </nav>
       <Panel title="What there is">
-        <Fed what="The project" feed={projects} everyMs={EVERY.projects} onRetry={refresh.projects}>
+        <FeedContent what="The project" feed={projects} everyMs={EVERY.projects} onRetry={refresh.projects}>
           {(list) => {
             const row = list.projects.find(({ project }) => project === id);
             const saved = list.snapshot === null ? null : timeOfId(list.snapshot);
@@ -41,8 +41,8 @@ export function ProjectView({ id }: { readonly id: string }) {
                 <Reach list={list} />
                 {row === undefined && (
                   <p>
-                    Neither the newest verified snapshot, nor the database, nor the index has it. An older snapshot may:
-                    look into <a href={address(['snapshots'])}>one</a>.
+                    The project is not in the newest verified snapshot, the database or the index. Search the older{' '}
+                    <a href={address(['snapshots'])}>snapshots</a>.
                   </p>
                 )}
                 {row !== undefined && (
@@ -61,8 +61,8 @@ export function ProjectView({ id }: { readonly id: string }) {
                           </a>
                         ),
                       ],
-                      ['Items in the database', known(row.items)],
-                      ['Vectors in the index', known(row.vectors)],
+                      ['Items in the database', formatKnown(row.items)],
+                      ['Vectors in the index', formatKnown(row.vectors)],
                       ['Coverage', <Coverage row={row} />],
                       [
                         'Made with',
@@ -75,7 +75,7 @@ export function ProjectView({ id }: { readonly id: string }) {
               </>
             );
           }}
-        </Fed>
+        </FeedContent>
       </Panel>
     </>
   );

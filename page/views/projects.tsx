@@ -1,32 +1,32 @@
 import type { ProjectList, ProjectRow } from '../api/types.js';
 import { Badge } from '../parts/badge.js';
-import { Fed } from '../parts/panel.js';
+import { FeedContent } from '../parts/panel.js';
 import { Table } from '../parts/table.js';
-import { useDesk } from '../state/desk.js';
+import { useAppState } from '../state/app-state.js';
 import { EVERY } from '../state/pace.js';
 import { address } from '../words/address.js';
-import { count, known, UNKNOWN } from '../words/format.js';
+import { count, formatKnown, UNKNOWN } from '../words/format.js';
 import { coverageOf } from '../words/labels.js';
 
 const REACH: Readonly<Record<string, string>> = {
   'store unavailable': 'The store does not answer: what is saved is not known.',
   'redis unavailable': 'The database does not answer: names and items are not known.',
   'redis not-configured': 'No database is configured here.',
-  'redis partly': 'There are more keys than were looked through: a new project may be missing.',
+  'redis partly': 'Only part of the keys was scanned: a new project may be missing.',
   'vectors unavailable': 'The vector index does not answer: coverage is not known.',
   'vectors not-configured': 'No vector index is configured here.',
 };
 
-/** What is saved and what is searchable of each project. */
+/** Saved keys and vectors of each project. */
 export function ProjectsView() {
-  const { projects, refresh } = useDesk();
+  const { projects, refresh } = useAppState();
   return (
     <>
       <h1 tabIndex={-1}>Projects</h1>
       <section class="panel" aria-label="Projects">
-        <Fed what="The projects" feed={projects} everyMs={EVERY.projects} onRetry={refresh.projects}>
+        <FeedContent what="The projects" feed={projects} everyMs={EVERY.projects} onRetry={refresh.projects}>
           {(list) => <List list={list} />}
-        </Fed>
+        </FeedContent>
       </section>
     </>
   );
@@ -75,17 +75,17 @@ function cellsOf(row: ProjectRow) {
       )}
     </>,
     <Saved keys={keys} />,
-    known(items),
-    known(vectors),
+    formatKnown(items),
+    formatKnown(vectors),
     <Coverage row={row} />,
     model === null ? UNKNOWN : `${model.name}, ${count(model.dimensions)}`,
   ];
 }
 
-/** Null is not known, and 0 is none. */
+/** Null is not known; 0 is none. */
 export function Saved({ keys }: Pick<ProjectRow, 'keys'>) {
   if (keys === 0) return <Badge tone="warn">not saved</Badge>;
-  return <>{known(keys)}</>;
+  return <>{formatKnown(keys)}</>;
 }
 
 export function Coverage({ row }: { readonly row: ProjectRow }) {

@@ -1,24 +1,24 @@
 import type { ComponentChildren } from 'preact';
 import { useCallback, useId } from 'preact/hooks';
-import { Fed } from '../parts/panel.js';
-import { useDesk } from '../state/desk.js';
+import { FeedContent } from '../parts/panel.js';
+import { useAppState } from '../state/app-state.js';
 import { useFeed } from '../state/use-feed.js';
 import { count } from '../words/format.js';
-import type { Wanted } from '../words/wanted.js';
+import type { RestoreChoices } from '../words/restore-choices.js';
 
 interface FamiliesProps {
-  readonly wanted: Wanted;
+  readonly wanted: RestoreChoices;
   readonly onChange: (families: readonly string[]) => void;
 }
 
 export function Families({ wanted: { families, snapshot }, onChange }: FamiliesProps) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   const load = useCallback(() => (snapshot === '' ? Promise.resolve(null) : api.snapshot(snapshot)), [api, snapshot]);
   const [feed, refresh] = useFeed(load, null);
   return (
     <fieldset>
       <legend>Families</legend>
-      <Fed what="The families" feed={feed} everyMs={null} onRetry={refresh}>
+      <FeedContent what="The families" feed={feed} everyMs={null} onRetry={refresh}>
         {({ counts }) => (
           <div class="checks">
             {Object.entries(counts?.byFamily ?? {}).map(([family, keys]) => (
@@ -37,7 +37,7 @@ export function Families({ wanted: { families, snapshot }, onChange }: FamiliesP
             ))}
           </div>
         )}
-      </Fed>
+      </FeedContent>
     </fieldset>
   );
 }
@@ -46,7 +46,7 @@ interface LinesProps {
   readonly label: string;
   readonly value: string;
   readonly onChange: (lines: string) => void;
-  /** How a line is read. */
+  /** The syntax of a line. */
   readonly children: ComponentChildren;
 }
 

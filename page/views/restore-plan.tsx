@@ -10,20 +10,25 @@ import { PlanSummary } from '../parts/plan-summary.js';
 import { Problem } from '../parts/problem.js';
 import { Steps } from '../parts/steps.js';
 import { Time } from '../parts/time.js';
-import { deploymentOf, serverTime, useDesk } from '../state/desk.js';
+import { deploymentOf, serverTime, useAppState } from '../state/app-state.js';
 import { useNow } from '../state/now.js';
-import { changesAnything, outdatedWords, planOf } from '../state/restore.js';
-import { go } from '../state/route.js';
+import { changesAnything, explainOutdated, planOf } from '../state/restore.js';
+import { navigate } from '../state/route.js';
 import { isOver } from '../state/runs.js';
-import { isUnderWay, useAction } from '../state/use-action.js';
+import { isPending, useAction } from '../state/use-action.js';
 import { address } from '../words/address.js';
 import { commands } from '../words/commands.js';
-import { estimate } from '../words/plan.js';
-import { addressOf, plannedBy, type Planned, type Wanted } from '../words/wanted.js';
+import { estimateDuration } from '../words/plan.js';
+import {
+  restoreAddress,
+  parsePlannedRestore,
+  type PlannedRestore,
+  type RestoreChoices,
+} from '../words/restore-choices.js';
 
-/** What a restore would do and, once it is typed what it is about, does. */
-export function Plan({ run, wanted }: { readonly run: RunView; readonly wanted: Wanted }) {
-  const { status } = useDesk();
+/** The plan of a restore, and the form that confirms and starts it. */
+export function Plan({ run, wanted }: { readonly run: RunView; readonly wanted: RestoreChoices }) {
+  const { status } = useAppState();
   const plan = planOf(run);
   if (!isOver(run.state)) {
     return (
@@ -38,17 +43,17 @@ export function Plan({ run, wanted }: { readonly run: RunView; readonly wanted: 
     if (error !== null) return <Problem title="The plan could not be made" error={error} />;
     return (
       <p>
-        The run has no plan to show. See <a href={address(['runs', run.runId])}>what became of it</a>.
+        The run has no plan. See <a href={address(['runs', run.runId])}>its result</a>.
       </p>
     );
   }
-  const time = estimate(plan, status.data?.recoveryTime.lastPassed ?? null);
+  const time = estimateDuration(plan, status.data?.recoveryTime.lastPassed ?? null);
   const mayBegin = run.state !== 'failed';
   return (
     <>
       {error !== null && (
         <Problem
-          title={mayBegin ? 'Not all of it can be done' : 'A restore by this plan would be refused'}
+          title={mayBegin ? 'Not everything can be restored' : 'A restore by this plan would be refused'}
           error={error}
         />
       )}
@@ -63,52 +68,52 @@ export function Plan({ run, wanted }: { readonly run: RunView; readonly wanted: 
   );
 }
 
-/** The step before anything is written: type the id of what it is about, once the plan is of the database as it is. */
-function Confirm({ run, wanted }: { readonly run: RunView; readonly wanted: Wanted }) {
-  const { status } = useDesk();
+/** The confirmation before anything is written; only a current plan can be confirmed. */
+function Confirm({ run, wanted }: { readonly run: RunView; readonly wanted: RestoreChoices }) {
+  const { status } = useAppState();
   const now = serverTime(status, useNow(5000));
-  const planned = plannedBy(run.input, wanted);
-  if (planned.scope === null) return <p>The record does not say what the plan is of: make another plan.</p>;
+  const planned = parsePlannedRestore(run.input, wanted);
+  if (planned.scope === null) return <p>The record of the plan has no scope: make a new plan.</p>;
   if (planned.target !== null) {
     return (
       <p>
-        The plan is for target <bdi>{planned.target}</bdi>. Carry it out on the command line: <code>restore</code> with{' '}
-        <code>--target</code>, as the plan was made.
+        The plan is for target <bdi>{planned.target}</bdi>. Carry it out on the command line: <code>restore</code> with
+        the same <code>--target</code>.
       </p>
     );
   }
-  const outdated = outdatedWords(run, status.data?.runs ?? [], now);
+  const outdated = explainOutdated(run, status.data?.runs ?? [], now);
   const whole = { ...planned, scope: planned.scope };
   return outdated === null ? <Begin planned={whole} /> : <PlanAgain planned={whole} wanted={wanted} why={outdated} />;
 }
 
-type WholePlan = Planned & { readonly scope: Scope };
+type WholePlan = PlannedRestore & { readonly scope: Scope };
 
-/** The same dry run again: what it shows is what is typed for. */
+/** Repeats the dry run, so that the operator confirms a current plan. */
 function PlanAgain({
   planned,
   wanted,
   why,
 }: {
   readonly planned: WholePlan;
-  readonly wanted: Wanted;
+  readonly wanted: RestoreChoices;
   readonly why: string;
 }) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   const { mode, options, scope, snapshot } = planned;
   const send = useCallback(
     () => api.restore({ snapshot, scope, mode, dryRun: true, confirm: null, ...options }),
     [api, snapshot, JSON.stringify([scope, options]), mode],
   );
-  const action = useAction('restore', send, (run) => go(addressOf({ ...wanted, snapshot }, run)));
+  const action = useAction('restore', send, (run) => navigate(restoreAddress({ ...wanted, snapshot }, run)));
   return (
     <>
       <p>
-        <Badge tone="warn">old plan</Badge> {why} Make it again, and look, before anything is written.
+        <Badge tone="warn">old plan</Badge> {why} Make the plan again and review it before you restore.
       </p>
       <Outcome action={action} kind="restore" />
       <div class="buttons">
-        <button type="button" class="primary" disabled={isUnderWay(action)} onClick={action.start}>
+        <button type="button" class="primary" disabled={isPending(action)} onClick={action.start}>
           Make the plan again
         </button>
       </div>
@@ -117,11 +122,11 @@ function PlanAgain({
 }
 
 function Begin({ planned: { mode, options, scope, snapshot } }: { readonly planned: WholePlan }) {
-  const desk = useDesk();
-  const { api } = desk;
+  const app = useAppState();
+  const { api } = app;
   const [typed, setTyped] = useState('');
   const isForeign = options.fromSource === true;
-  const host = deploymentOf(desk)?.database ?? null;
+  const host = deploymentOf(app)?.database ?? null;
   const confirm = confirmationFor(scope, snapshot);
   const isHost = isForeign && host !== null;
   const expected = isHost ? host : confirm;
@@ -129,8 +134,8 @@ function Begin({ planned: { mode, options, scope, snapshot } }: { readonly plann
     () => api.restore({ snapshot, scope, mode, dryRun: false, confirm, ...options }),
     [api, snapshot, JSON.stringify([scope, options]), mode, confirm],
   );
-  const action = useAction('restore', send, (started) => go(address(['runs', started])));
-  const isBusy = isUnderWay(action);
+  const action = useAction('restore', send, (started) => navigate(address(['runs', started])));
+  const isBusy = isPending(action);
   return (
     <form
       class="confirm"
@@ -145,8 +150,8 @@ function Begin({ planned: { mode, options, scope, snapshot } }: { readonly plann
         </strong>{' '}
         {isForeign && 'The snapshot is of another database. '}
         {options.safety === false
-          ? 'What is there now is not saved first: there is no way back.'
-          : 'What is there now is saved first, so that it can be undone.'}
+          ? 'The current data is not saved first: the restore cannot be undone.'
+          : 'The current data is saved first, so that the restore can be undone.'}
       </p>
       <Command line={commands.restore({ snapshot, scope, mode, ...options })} />
       <TypedWord

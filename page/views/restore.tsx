@@ -7,36 +7,36 @@ import { ProjectField } from '../dialogs/scope-field.js';
 import { Badge } from '../parts/badge.js';
 import { Command } from '../parts/command.js';
 import { Outcome } from '../parts/outcome.js';
-import { Fed } from '../parts/panel.js';
+import { FeedContent } from '../parts/panel.js';
 import { Time } from '../parts/time.js';
-import { deploymentOf, projectName, useDesk } from '../state/desk.js';
+import { deploymentOf, projectName, useAppState } from '../state/app-state.js';
 import { newestRestorable } from '../state/restore.js';
-import { go } from '../state/route.js';
+import { navigate } from '../state/route.js';
 import { isOver } from '../state/runs.js';
 import { useRun } from '../state/use-run.js';
-import { isUnderWay, useAction } from '../state/use-action.js';
+import { isPending, useAction } from '../state/use-action.js';
 import { commands } from '../words/commands.js';
 import { timeOfId } from '../words/run-words.js';
 import { isRestorable, labelOf, LABEL_TONES } from '../words/labels.js';
 import {
-  addressOf,
-  plannedBy,
-  scopeWanted,
-  wantedOf,
-  type Planned,
+  restoreAddress,
+  parsePlannedRestore,
+  chosenScope,
+  parseRestoreChoices,
+  type PlannedRestore,
   type ScopeKind,
-  type Wanted,
-} from '../words/wanted.js';
+  type RestoreChoices,
+} from '../words/restore-choices.js';
 import { Families, LinesField } from './restore-fields.js';
 import { Plan } from './restore-plan.js';
 
 const MODES = [
-  ['replace', 'Replace', 'ends up as the snapshot: what came since is removed'],
+  ['replace', 'Replace', 'makes the data equal to the snapshot: newer keys are removed'],
   ['merge', 'Merge', 'writes what the snapshot has, removes nothing'],
-  ['missing', 'Missing only', 'writes only keys that are gone'],
+  ['missing', 'Missing only', 'writes only keys that do not exist'],
 ] as const satisfies readonly (readonly [Mode, string, string])[];
 const SCOPES = [
-  ['project', 'One project', 'all that belongs to it'],
+  ['project', 'One project', 'all keys of the project'],
   ['families', 'Families of keys', 'such as feedback or clusters, of one project or of all'],
   ['keys', 'Some keys', 'by their names'],
   ['matches', 'Keys that match', 'by a pattern, such as config:*'],
@@ -44,28 +44,28 @@ const SCOPES = [
 ] as const satisfies readonly (readonly [ScopeKind, string, string])[];
 const STAGES = ['Choose', 'See the plan', 'Confirm'] as const;
 
-/** Choose, see the plan, type what it is about; the view of the run shows the rest. Nothing is written before the third step. */
+/** Three steps: choose, see the plan, confirm. Nothing is written before the third; then the view of the run opens. */
 export function RestoreView() {
-  const { route } = useDesk();
+  const { route } = useAppState();
   const plan = route.query.get('plan');
-  const wanted = wantedOf(route.query);
+  const wanted = parseRestoreChoices(route.query);
   return (
     <>
       <h1 tabIndex={-1}>Restore</h1>
       {plan === null ? (
         <Choose key={route.query.toString()} first={wanted} />
       ) : (
-        <PlannedBy run={plan} wanted={wanted} />
+        <PlanStage run={plan} wanted={wanted} />
       )}
     </>
   );
 }
 
-/** What it is about stays in view at every step: from which snapshot, what of it, into which database. */
-function Pinned({ scope, snapshot, target }: Pick<Planned, 'snapshot' | 'scope' | 'target'>) {
-  const desk = useDesk();
-  const { projects, snapshots } = desk;
-  const deployment = deploymentOf(desk);
+/** A summary that is visible at every step: the snapshot, the scope and the target database. */
+function Pinned({ scope, snapshot, target }: Pick<PlannedRestore, 'snapshot' | 'scope' | 'target'>) {
+  const app = useAppState();
+  const { projects, snapshots } = app;
+  const deployment = deploymentOf(app);
   const found = snapshots.data?.snapshots.find(({ id }) => id === snapshot) ?? null;
   const at = found?.createdAt ?? timeOfId(snapshot);
   return (
@@ -104,7 +104,7 @@ function Pinned({ scope, snapshot, target }: Pick<Planned, 'snapshot' | 'scope' 
 
 function Stage({ at, children }: { readonly at: number; readonly children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  // Whoever uses a keyboard or a screen reader continues at the step that was reached.
+  // Keyboard and screen reader users continue at the heading of the step.
   useLayoutEffect(() => {
     if (at > 0) heading.current?.focus();
   }, [at]);
@@ -129,29 +129,29 @@ function Stage({ at, children }: { readonly at: number; readonly children: Compo
   );
 }
 
-function Choose({ first }: { readonly first: Wanted }) {
-  const { api, snapshots } = useDesk();
+function Choose({ first }: { readonly first: RestoreChoices }) {
+  const { api, snapshots } = useAppState();
   const newest = newestRestorable(snapshots.data?.snapshots ?? []) ?? '';
   const [chosen, setChosen] = useState(first);
   const wanted = chosen.snapshot === '' ? { ...chosen, snapshot: newest } : chosen;
-  const change = (changes: Partial<Wanted>): void => {
+  const change = (changes: Partial<RestoreChoices>): void => {
     const next = { ...wanted, ...changes };
     setChosen(next);
-    // A reload finds what was chosen; nobody has to go back through every letter.
-    history.replaceState(null, '', addressOf(next));
+    // A reload keeps the choices. Replacing the entry keeps the history free of one entry per keystroke.
+    history.replaceState(null, '', restoreAddress(next));
   };
-  const scope = scopeWanted(wanted);
+  const scope = chosenScope(wanted);
   const isForeign = useIsForeign(wanted.snapshot);
-  const order = { snapshot: wanted.snapshot, scope: scope ?? NOTHING, mode: wanted.mode, dryRun: true };
+  const order = { snapshot: wanted.snapshot, scope: scope ?? NO_SCOPE, mode: wanted.mode, dryRun: true };
   const action = useAction(
     'restore',
     useCallback(
       () => api.restore({ ...order, confirm: null, ...(isForeign ? { fromSource: true } : {}) }),
       [api, JSON.stringify(order), isForeign],
     ),
-    (run) => go(addressOf(wanted, run)),
+    (run) => navigate(restoreAddress(wanted, run)),
   );
-  const isBusy = isUnderWay(action);
+  const isBusy = isPending(action);
   const isReady = scope !== null && wanted.snapshot !== '' && !isBusy;
   return (
     <>
@@ -170,13 +170,17 @@ function Choose({ first }: { readonly first: Wanted }) {
           )}
           {wanted.scope === 'families' && <Families wanted={wanted} onChange={(families) => change({ families })} />}
           {wanted.scope === 'keys' && (
-            <LinesField label="Keys, one a line" value={wanted.keys} onChange={(keys) => change({ keys })}>
-              The whole name, as it is: <code>*</code> is a star here. In double quotes it is read as JSON, for a name
-              of several lines; <code>base64:</code> stands before the base64 of one that is no text.
+            <LinesField label="Keys, one per line" value={wanted.keys} onChange={(keys) => change({ keys })}>
+              Full names, taken literally: <code>*</code> is no wildcard. A line in double quotes is read as JSON, for
+              names with line breaks; <code>base64:</code> marks the base64 of a name that is not text.
             </LinesField>
           )}
           {wanted.scope === 'matches' && (
-            <LinesField label="Patterns, one a line" value={wanted.matches} onChange={(matches) => change({ matches })}>
+            <LinesField
+              label="Patterns, one per line"
+              value={wanted.matches}
+              onChange={(matches) => change({ matches })}
+            >
               As Redis matches keys: <code>*</code> any text, <code>?</code> one character, <code>[ab]</code> one of
               these.
             </LinesField>
@@ -196,29 +200,29 @@ function Choose({ first }: { readonly first: Wanted }) {
   );
 }
 
-/** Never sent: the button that would send it is not ready. */
-const NOTHING: Scope = { project: ' ' };
+/** Placeholder while no scope is chosen. Never sent: the button is disabled. */
+const NO_SCOPE: Scope = { project: ' ' };
 
 function useIsForeign(snapshot: string): boolean {
-  const { snapshots } = useDesk();
+  const { snapshots } = useAppState();
   return snapshots.data?.snapshots.find(({ id }) => id === snapshot)?.own === false;
 }
 
-function PlannedBy({ run: id, wanted }: { readonly run: string; readonly wanted: Wanted }) {
+function PlanStage({ run: id, wanted }: { readonly run: string; readonly wanted: RestoreChoices }) {
   const [feed, refresh, everyMs] = useRun(id);
   const run = feed.data;
-  const { scope, snapshot, target } = plannedBy(run?.input, wanted);
+  const { scope, snapshot, target } = parsePlannedRestore(run?.input, wanted);
   const isReady = run !== null && isOver(run.state) && run.state !== 'failed';
   return (
     <>
       <Pinned snapshot={snapshot} scope={scope} target={target} />
       <Stage at={isReady ? 2 : 1} key={isReady ? 'ready' : 'planning'}>
-        <Fed what="The plan" feed={feed} everyMs={everyMs} onRetry={refresh}>
+        <FeedContent what="The plan" feed={feed} everyMs={everyMs} onRetry={refresh}>
           {(planned) => <Plan run={planned} wanted={wanted} />}
-        </Fed>
+        </FeedContent>
         <p class="buttons">
-          <a class="button" href={addressOf(wanted)}>
-            Back to the choice
+          <a class="button" href={restoreAddress(wanted)}>
+            Back to the choices
           </a>
         </p>
       </Stage>

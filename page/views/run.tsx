@@ -5,28 +5,28 @@ import { Command } from '../parts/command.js';
 import { Facts, type Fact } from '../parts/facts.js';
 import { Outcome } from '../parts/outcome.js';
 import { ProjectLink, RunWords } from '../parts/names.js';
-import { Fed, Panel } from '../parts/panel.js';
+import { FeedContent, Panel } from '../parts/panel.js';
 import { Notes, PlanSummary } from '../parts/plan-summary.js';
 import { RestoreResult } from '../parts/restore-result.js';
 import { Steps, Waterfall } from '../parts/steps.js';
 import { Words } from '../parts/words.js';
 import type { RunView as Run, Scope } from '../api/types.js';
-import { serverTime, useDesk } from '../state/desk.js';
+import { serverTime, useAppState } from '../state/app-state.js';
 import { useNow } from '../state/now.js';
 import { scopeOf } from '../../lib/restore/scope-words.js';
 import { fieldsOf } from '../../lib/runs/traits.js';
 import { changesAnything, planOf } from '../state/restore.js';
-import { go } from '../state/route.js';
+import { navigate } from '../state/route.js';
 import { isOver, runTime } from '../state/runs.js';
 import { useRun } from '../state/use-run.js';
-import { isUnderWay, useAction } from '../state/use-action.js';
+import { isPending, useAction } from '../state/use-action.js';
 import { address } from '../words/address.js';
 import { commands } from '../words/commands.js';
-import { costWords, duration, eventTime } from '../words/format.js';
+import { costWords, duration, formatEventTime } from '../words/format.js';
 import { runTone } from '../words/labels.js';
-import { lineOf } from '../words/wanted.js';
+import { formatKeyLine } from '../words/restore-choices.js';
 
-/** One run: what was asked for, how far it is or how it ended, its phases, and what can be done next. */
+/** One run: its request, its progress or result, its phases, and the next actions. */
 export function RunView({ id }: { readonly id: string }) {
   const [feed, refresh, everyMs] = useRun(id);
   return (
@@ -35,15 +35,15 @@ export function RunView({ id }: { readonly id: string }) {
       <p class="meta">
         <a href={address(['runs'])}>Runs</a> / <code>{id}</code>
       </p>
-      <Fed what="The run" feed={feed} everyMs={everyMs} onRetry={refresh}>
+      <FeedContent what="The run" feed={feed} everyMs={everyMs} onRetry={refresh}>
         {(run) => <Shown run={run} />}
-      </Fed>
+      </FeedContent>
     </>
   );
 }
 
 function Shown({ run }: { readonly run: Run }) {
-  const { status } = useDesk();
+  const { status } = useAppState();
   const now = serverTime(status, useNow());
   const over = isOver(run.state);
   const plan = planOf(run);
@@ -79,7 +79,7 @@ function Shown({ run }: { readonly run: Run }) {
           <Panel title={over ? 'Phases' : 'Steps'}>{over ? <Waterfall run={run} /> : <Steps run={run} />}</Panel>
         </div>
         <div class="column">
-          <Panel title="Asked for">
+          <Panel title="Request">
             <Facts facts={inputFacts(run, now)} />
           </Panel>
           <Panel title="Events">
@@ -92,7 +92,7 @@ function Shown({ run }: { readonly run: Run }) {
   );
 }
 
-/** What somebody may want to do with a run that is over. */
+/** Actions that a finished run offers. */
 function NextActs({ run }: { readonly run: Run }) {
   if (!isOver(run.state)) return null;
   const input = fieldsOf(run.input);
@@ -122,7 +122,7 @@ function NextActs({ run }: { readonly run: Run }) {
       {!isPlan && undo !== null && <Undo run={run} snapshot={undo} />}
       {isRetried && (
         <a class="button" href={address(['runs', run.runId], { do: 'reindex', retry: run.runId })}>
-          Do what it left…
+          Retry…
         </a>
       )}
       {isBuilt && (
@@ -146,7 +146,7 @@ function scopeOfRun(run: Run): Scope {
   return scopeOf(fieldsOf(run.input)['scope']) ?? { all: true };
 }
 
-/** How the address of a restore says the scope; what it cannot say is chosen there. */
+/** The query of a restore's address for a scope; empty when an address cannot express the scope. */
 function chosenBy(scope: Scope): Readonly<Record<string, string>> {
   if ('project' in scope) return { scope: 'project', project: scope.project };
   if ('all' in scope) return { scope: 'all' };
@@ -155,22 +155,24 @@ function chosenBy(scope: Scope): Readonly<Record<string, string>> {
   const kinds = [families, keys, matches].filter((kind) => kind.length > 0);
   if (kinds.length !== 1 || projects.length > (families.length > 0 ? 1 : 0)) return {};
   if (families.length > 0) return { scope: 'families', families: families.join(','), project: projects[0] ?? '' };
-  if (keys.length > 0) return { scope: 'keys', key: keys.map(lineOf).join('\n') };
+  if (keys.length > 0) return { scope: 'keys', key: keys.map(formatKeyLine).join('\n') };
   return { scope: 'matches', match: matches.join('\n') };
 }
 
-/** Makes the plan of the way back, of what the restore was of and no more; nothing is written before that was confirmed. */
+/** Plans the undo of a restore, with the scope of that restore. Nothing is written until the plan is confirmed. */
 function Undo({ run, snapshot }: { readonly run: Run; readonly snapshot: string }) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   const scope = scopeOfRun(run);
   const send = useCallback(
     () => api.restore({ snapshot, scope, dryRun: true }),
     [api, snapshot, JSON.stringify(scope)],
   );
-  const action = useAction('restore', send, (plan) => go(address(['restore'], { snapshot, ...chosenBy(scope), plan })));
+  const action = useAction('restore', send, (plan) =>
+    navigate(address(['restore'], { snapshot, ...chosenBy(scope), plan })),
+  );
   return (
     <>
-      <button type="button" class="danger-line" disabled={isUnderWay(action)} onClick={action.start}>
+      <button type="button" class="danger-line" disabled={isPending(action)} onClick={action.start}>
         Undo this restore…
       </button>
       <Outcome action={action} kind="restore" />
@@ -182,7 +184,7 @@ function Result({ run }: { readonly run: Run }) {
   return (
     <Panel title="Result">
       {run.details !== undefined && <p>{run.details}.</p>}
-      {run.figures.length === 0 && <p class="empty">Nothing was written down.</p>}
+      {run.figures.length === 0 && <p class="empty">No figures were recorded.</p>}
       <Facts facts={run.figures} />
       <Notes notes={run.notes} />
       {run.kind === 'restore' && <RestoreResult run={run} />}
@@ -199,7 +201,7 @@ function inputFacts(run: Run, now: number): Fact[] {
       name !== 'scope' && name !== 'snapshot' && name !== 'trigger' && value !== null && typeof value !== 'object',
   );
   return [
-    ['By', run.trigger ?? 'not noted'],
+    ['Started by', run.trigger ?? 'not recorded'],
     ...(typeof input['snapshot'] === 'string'
       ? [['Snapshot', <a href={address(['snapshots', input['snapshot']])}>{input['snapshot']}</a>] as Fact]
       : []),
@@ -207,7 +209,7 @@ function inputFacts(run: Run, now: number): Fact[] {
       ? [['Project', <ProjectLink id={scope.project} />] as Fact]
       : run.asked === ''
         ? []
-        : [['In words', run.asked] as Fact]),
+        : [['Scope', run.asked] as Fact]),
     ...plain.map(([name, value]): Fact => [
       inWords(name),
       value === true ? 'yes' : value === false ? 'no' : String(value),
@@ -224,7 +226,7 @@ function inWords(name: string): string {
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
 
-/** What happened, in order. */
+/** The events of a run, oldest first. */
 function Events({ run }: { readonly run: Run }) {
   const { lastError } = run;
   const events = [
@@ -236,14 +238,14 @@ function Events({ run }: { readonly run: Run }) {
     ...(lastError === null ? [] : [{ at: lastError.at, words: `Error: ${lastError.message} (${lastError.code})` }]),
     ...(run.finishedAt === null ? [] : [{ at: run.finishedAt, words: `Ended: ${run.state}` }]),
   ].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
-  const { status, zone } = useDesk();
+  const { status, zone } = useAppState();
   const now = serverTime(status, useNow(30_000));
   return (
     <ol class="events">
       {events.map(({ at, words }, index) => (
         <li key={index}>
           <time class="meta" dateTime={at}>
-            {eventTime(at, zone, now)}
+            {formatEventTime(at, zone, now)}
           </time>{' '}
           <span>{words}</span>
         </li>

@@ -1,14 +1,14 @@
 import { useCallback } from 'preact/hooks';
 import { Badge } from '../parts/badge.js';
-import { Fed } from '../parts/panel.js';
+import { FeedContent } from '../parts/panel.js';
 import { RunName } from '../parts/names.js';
 import { Table } from '../parts/table.js';
 import { Time } from '../parts/time.js';
-import { useDesk } from '../state/desk.js';
-import { go } from '../state/route.js';
+import { useAppState } from '../state/app-state.js';
+import { navigate } from '../state/route.js';
 import { isOver, runTime } from '../state/runs.js';
 import { useFeed } from '../state/use-feed.js';
-import { address, changed } from '../words/address.js';
+import { address, changeQuery } from '../words/address.js';
 import { duration } from '../words/format.js';
 import { runTone } from '../words/labels.js';
 
@@ -22,9 +22,9 @@ const STATES = [
   ['failed', 'Failed'],
 ] as const;
 
-/** The runs there are, newest first, a page of them; the filters stand in the address. */
+/** A page of runs, newest first; the address holds the filters. */
 export function RunsView() {
-  const { api, projects, route } = useDesk();
+  const { api, projects, route } = useAppState();
   const of = (name: string): string => route.query.get(name) ?? '';
   const [kind, state, project, before] = [of('kind'), of('state'), of('project'), of('before')];
   const load = useCallback(
@@ -32,8 +32,8 @@ export function RunsView() {
     [api, kind, state, project, before],
   );
   const [feed, refresh] = useFeed(load, null);
-  const choose = (name: string) => (event: Event) =>
-    go(changed(route, { [name]: (event.currentTarget as HTMLSelectElement).value, before: null }));
+  const chooseFilter = (name: string) => (event: Event) =>
+    navigate(changeQuery(route, { [name]: (event.currentTarget as HTMLSelectElement).value, before: null }));
   return (
     <>
       <h1 tabIndex={-1}>Runs</h1>
@@ -48,9 +48,9 @@ export function RunsView() {
               ? []
               : [[kind, kind] as const]),
           ]}
-          onChange={choose('kind')}
+          onChange={chooseFilter('kind')}
         />
-        <Select label="State" value={state} options={STATES} onChange={choose('state')} />
+        <Select label="State" value={state} options={STATES} onChange={chooseFilter('state')} />
         <Select
           label="Project"
           value={project}
@@ -61,18 +61,18 @@ export function RunsView() {
               ? []
               : [[project, project] as const]),
           ]}
-          onChange={choose('project')}
+          onChange={chooseFilter('project')}
         />
       </div>
       <section class="panel" aria-label="Runs">
-        <Fed what="The runs" feed={feed} everyMs={null} onRetry={refresh}>
+        <FeedContent what="The runs" feed={feed} everyMs={null} onRetry={refresh}>
           {({ next, runs }) => (
             <>
-              {runs.length === 0 && <p class="empty">No run fits.</p>}
+              {runs.length === 0 && <p class="empty">No run matches.</p>}
               {runs.length > 0 && (
                 <Table
                   caption="Runs, newest first"
-                  columns={['Begun', 'What', 'State', '#Took', 'Asked for by']}
+                  columns={['Started', 'What', 'State', '#Took', 'Started by']}
                   rows={runs.map((run) => ({
                     key: run.runId,
                     cells: [
@@ -80,21 +80,21 @@ export function RunsView() {
                       <RunName run={run} />,
                       <Badge tone={runTone(run)}>{run.state}</Badge>,
                       isOver(run.state) ? duration(runTime(run, Date.now())) : 'under way',
-                      run.trigger ?? 'not noted',
+                      run.trigger ?? 'not recorded',
                     ],
                   }))}
                 />
               )}
               <p class="buttons">
-                {before !== '' && <a href={changed(route, { before: null })}>Newest</a>}
-                {next !== null && <a href={changed(route, { before: next })}>Older</a>}
+                {before !== '' && <a href={changeQuery(route, { before: null })}>Newest</a>}
+                {next !== null && <a href={changeQuery(route, { before: next })}>Older</a>}
               </p>
             </>
           )}
-        </Fed>
+        </FeedContent>
       </section>
       <p class="meta">
-        Records of runs are kept for a time; <a href={address(['snapshots'])}>snapshots</a> last longer.
+        Records of runs are kept for a limited time; <a href={address(['snapshots'])}>snapshots</a> last longer.
       </p>
     </>
   );

@@ -1,56 +1,58 @@
 import { useCallback, useState } from 'preact/hooks';
 import type { ListedSnapshot, SnapshotDetail } from '../api/types.js';
-import { Ask } from '../parts/ask.js';
+import { ConfirmAction } from '../parts/confirm-action.js';
 import { Badge } from '../parts/badge.js';
 import { Facts, type Fact } from '../parts/facts.js';
-import { Fed, Panel } from '../parts/panel.js';
+import { FeedContent, Panel } from '../parts/panel.js';
 import { RunName, ProjectLink } from '../parts/names.js';
 import { Table } from '../parts/table.js';
 import { Time } from '../parts/time.js';
-import { useDesk } from '../state/desk.js';
+import { useAppState } from '../state/app-state.js';
 import { useFeed } from '../state/use-feed.js';
 import { address } from '../words/address.js';
-import { bytes, count, day, instant, known, UNKNOWN, type Zone } from '../words/format.js';
+import { bytes, count, formatDay, formatInstant, formatKnown, UNKNOWN, type Zone } from '../words/format.js';
 import { fieldsOf } from '../../lib/runs/traits.js';
-import { isRestorable, keptWords, labelOf, LABEL_TONES } from '../words/labels.js';
+import { isRestorable, describeKept, labelOf, LABEL_TONES } from '../words/labels.js';
 import { Diff } from './diff.js';
 import { Download } from './download.js';
 import { Keys } from './keys.js';
 import { Goes } from './snapshots.js';
 
-/** One snapshot: what it is worth, what is in it, and what can be done with it. */
+/** One snapshot: its state, its contents, and the actions on it. */
 export function SnapshotView({ id }: { readonly id: string }) {
-  const { api, snapshots, zone } = useDesk();
+  const { api, snapshots, zone } = useAppState();
   const load = useCallback(() => api.snapshot(id), [api, id]);
   const [feed, refresh] = useFeed(load, null);
   const listed = snapshots.data?.snapshots.find((one) => one.id === id) ?? null;
   return (
     <>
-      <h1 tabIndex={-1}>{feed.data === null ? 'Snapshot' : `Snapshot of ${instant(feed.data.createdAt, zone)}`}</h1>
+      <h1 tabIndex={-1}>
+        {feed.data === null ? 'Snapshot' : `Snapshot of ${formatInstant(feed.data.createdAt, zone)}`}
+      </h1>
       <p class="meta">
         <a href={address(['snapshots'])}>Snapshots</a> / <code>{id}</code>
       </p>
-      <Fed what="The snapshot" feed={feed} everyMs={null} onRetry={refresh}>
+      <FeedContent what="The snapshot" feed={feed} everyMs={null} onRetry={refresh}>
         {(snapshot) => <Shown snapshot={snapshot} listed={listed} refresh={refresh} />}
-      </Fed>
+      </FeedContent>
     </>
   );
 }
 
 interface ShownProps {
   readonly snapshot: SnapshotDetail;
-  /** The same as the list has it, with what retention says; null where the list does not have it. */
+  /** The snapshot's entry in the list, with the decision of retention; null when it is not listed. */
   readonly listed: ListedSnapshot | null;
   readonly refresh: () => void;
 }
 
 function Shown({ snapshot, listed, refresh }: ShownProps) {
-  const { zone } = useDesk();
+  const { zone } = useAppState();
   const { id, reasons, doubts } = snapshot;
   const label = labelOf(snapshot);
   return (
     <>
-      <section class={`verdict ${LABEL_TONES[label]}`} aria-label="Worth">
+      <section class={`verdict ${LABEL_TONES[label]}`} aria-label="State">
         <p class="row-title">
           <Badge tone={LABEL_TONES[label]}>{label}</Badge>
         </p>
@@ -64,10 +66,10 @@ function Shown({ snapshot, listed, refresh }: ShownProps) {
       </section>
       <div class="columns">
         <div class="column">
-          <Panel title="What it is">
+          <Panel title="Details">
             <Facts facts={factsOf(snapshot, listed, zone)} />
           </Panel>
-          <Panel title="Its restores and verifications">
+          <Panel title="Restores and verifications">
             <Runs id={id} />
           </Panel>
         </div>
@@ -95,7 +97,7 @@ function Shown({ snapshot, listed, refresh }: ShownProps) {
 }
 
 function Acts({ snapshot, refresh }: Pick<ShownProps, 'snapshot' | 'refresh'>) {
-  const { api, refresh: feeds } = useDesk();
+  const { api, refresh: feeds } = useAppState();
   const { id, pinned, trust } = snapshot;
   const done = (): void => {
     refresh();
@@ -114,31 +116,31 @@ function Acts({ snapshot, refresh }: Pick<ShownProps, 'snapshot' | 'refresh'>) {
       </a>
       <Download id={id} />
       {pinned === null ? (
-        <Ask
-          open="Pin…"
-          verb="Pin"
-          reason="Why does it have to stay?"
-          onDo={(why) => api.pin(id, true, why)}
+        <ConfirmAction
+          label="Pin…"
+          confirmLabel="Pin"
+          reasonLabel="Why must it be kept?"
+          perform={(why) => api.pin(id, true, why)}
           onDone={done}
         >
-          No prune removes it until it is unpinned.
-        </Ask>
+          The snapshot is not pruned until it is unpinned.
+        </ConfirmAction>
       ) : (
-        <Ask open="Unpin…" verb="Unpin" onDo={() => api.pin(id, false)} onDone={done}>
-          Retention decides again: it may go with the next prune.
-        </Ask>
+        <ConfirmAction label="Unpin…" confirmLabel="Unpin" perform={() => api.pin(id, false)} onDone={done}>
+          Retention applies again: the next prune may remove the snapshot.
+        </ConfirmAction>
       )}
       {trust === 'doubtful' && (
-        <Ask
-          open="Accept it…"
-          verb="Accept"
-          reason="Why is it a good one all the same?"
-          onDo={(why) => api.accept(id, why)}
+        <ConfirmAction
+          label="Accept it…"
+          confirmLabel="Accept"
+          reasonLabel="Why can it be trusted?"
+          perform={(why) => api.accept(id, why)}
           onDone={done}
         >
-          It counts as trusted from now on, and may be what latest means. Do this only where you know why it is as it
-          is.
-        </Ask>
+          The snapshot counts as trusted from now on, and may become latest. Do this only if you know the cause of the
+          doubts.
+        </ConfirmAction>
       )}
     </div>
   );
@@ -151,12 +153,15 @@ function factsOf(snapshot: SnapshotDetail, listed: ListedSnapshot | null, zone: 
     ['Taken', <Time at={createdAt} />],
     ['Kind', purpose === 'safety' ? 'saved before a restore' : (purpose ?? UNKNOWN)],
     ['Database', own === true ? 'this one' : `${label ?? source ?? UNKNOWN}${own === false ? ' (another)' : ''}`],
-    ['Keys', known(keys)],
+    ['Keys', formatKnown(keys)],
     [
       'Not saved',
-      `${known(failed)} failed, ${known(unsupported)} of types that cannot be held, ${known(unexplained)} unexplained`,
+      `${formatKnown(failed)} failed, ${formatKnown(unsupported)} of types that cannot be held, ${formatKnown(unexplained)} unexplained`,
     ],
-    ['Size', `${known(plainBytes, bytes)}, stored ${known(storedBytes, bytes)} in ${known(parts)} parts`],
+    [
+      'Size',
+      `${formatKnown(plainBytes, bytes)}, stored ${formatKnown(storedBytes, bytes)} in ${formatKnown(parts)} parts`,
+    ],
     ['Encrypted', encrypted === null ? UNKNOWN : encrypted ? 'yes' : 'no'],
     [
       'Checked',
@@ -171,11 +176,11 @@ function factsOf(snapshot: SnapshotDetail, listed: ListedSnapshot | null, zone: 
     ...(listed === null
       ? []
       : [
-          ['Kept because', keptWords(listed.kept) || 'no rule keeps it'] as Fact,
-          ['Goes', <Goes goesAt={listed.goesAt} kept={listed.kept} />] as Fact,
+          ['Kept because', describeKept(listed.kept) || 'no rule keeps it'] as Fact,
+          ['Removed', <Goes goesAt={listed.goesAt} kept={listed.kept} />] as Fact,
         ]),
-    ...(pinned === null ? [] : [['Pinned', `${pinned.reason} (${pinned.by}, ${day(pinned.at, zone)})`] as Fact]),
-    ['Before it', previous === null ? 'none' : <a href={address(['snapshots', previous.id])}>{previous.id}</a>],
+    ...(pinned === null ? [] : [['Pinned', `${pinned.reason} (${pinned.by}, ${formatDay(pinned.at, zone)})`] as Fact]),
+    ['Previous', previous === null ? 'none' : <a href={address(['snapshots', previous.id])}>{previous.id}</a>],
   ];
 }
 
@@ -223,26 +228,26 @@ function Counts({ counts, name, to }: CountsProps) {
   );
 }
 
-/** Restores and verifications of this snapshot among the last runs; read when somebody asks for them. */
+/** Restores and verifications of this snapshot among the last runs; loaded on request. */
 function Runs({ id }: { readonly id: string }) {
-  const [asked, setAsked] = useState(false);
-  if (asked) return <RunsOf id={id} />;
+  const [isRequested, setRequested] = useState(false);
+  if (isRequested) return <RunsOf id={id} />;
   return (
-    <button type="button" onClick={() => setAsked(true)}>
-      Look for them
+    <button type="button" onClick={() => setRequested(true)}>
+      Find runs
     </button>
   );
 }
 
 function RunsOf({ id }: { readonly id: string }) {
-  const { api } = useDesk();
+  const { api } = useAppState();
   const load = useCallback(async () => {
     const pages = await Promise.all(['restore', 'verify', 'drill'].map((kind) => api.runs({ kind, limit: 50 })));
     return pages.flatMap(({ runs }) => runs.filter((run) => fieldsOf(run.input)['snapshot'] === id));
   }, [api, id]);
   const [feed, refresh] = useFeed(load, null);
   return (
-    <Fed what="The runs" feed={feed} everyMs={null} onRetry={refresh}>
+    <FeedContent what="The runs" feed={feed} everyMs={null} onRetry={refresh}>
       {(runs) =>
         runs.length === 0 ? (
           <p class="empty">None among the last 50 of each kind.</p>
@@ -252,13 +257,13 @@ function RunsOf({ id }: { readonly id: string }) {
               <li key={run.runId}>
                 <RunName run={run} />{' '}
                 <span class="meta">
-                  {run.state}, begun <Time at={run.createdAt} />
+                  {run.state}, started <Time at={run.createdAt} />
                 </span>
               </li>
             ))}
           </ul>
         )
       }
-    </Fed>
+    </FeedContent>
   );
 }

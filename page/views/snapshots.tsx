@@ -1,14 +1,14 @@
 import type { ListedSnapshot } from '../api/types.js';
 import { Badge } from '../parts/badge.js';
-import { Fed } from '../parts/panel.js';
+import { FeedContent } from '../parts/panel.js';
 import { Table, type Row } from '../parts/table.js';
 import { Time } from '../parts/time.js';
-import { useDesk } from '../state/desk.js';
-import { go } from '../state/route.js';
+import { useAppState } from '../state/app-state.js';
+import { navigate } from '../state/route.js';
 import { EVERY } from '../state/pace.js';
-import { address, changed } from '../words/address.js';
-import { bytes, count, counted, day, known } from '../words/format.js';
-import { isRestorable, keptWords, labelOf, LABEL_TONES } from '../words/labels.js';
+import { address, changeQuery } from '../words/address.js';
+import { bytes, count, counted, formatDay, formatKnown } from '../words/format.js';
+import { isRestorable, describeKept, labelOf, LABEL_TONES } from '../words/labels.js';
 import { Select } from './runs.js';
 
 const PAGE = 25;
@@ -19,7 +19,7 @@ const PURPOSES = [
   ['imported', 'Imported from a file'],
 ] as const;
 const WORTHS = [
-  ['', 'Any worth'],
+  ['', 'All states'],
   ['verified', 'Verified'],
   ['not checked', 'Not checked'],
   ['doubtful', 'Doubtful'],
@@ -31,21 +31,21 @@ const WORTHS = [
   ['unreadable', 'Unreadable'],
 ] as const;
 
-/** The snapshots there are, newest first. */
+/** All snapshots, newest first. */
 export function SnapshotsView() {
-  const { refresh, route, snapshots } = useDesk();
+  const { refresh, route, snapshots } = useAppState();
   const of = (name: string): string => route.query.get(name) ?? '';
-  const choose = (name: string) => (event: Event) =>
-    go(changed(route, { [name]: (event.currentTarget as HTMLSelectElement).value, page: null }));
+  const chooseFilter = (name: string) => (event: Event) =>
+    navigate(changeQuery(route, { [name]: (event.currentTarget as HTMLSelectElement).value, page: null }));
   return (
     <>
       <h1 tabIndex={-1}>Snapshots</h1>
       <div class="filters" role="search">
-        <Select label="Kind" value={of('kind')} options={PURPOSES} onChange={choose('kind')} />
-        <Select label="Worth" value={of('worth')} options={WORTHS} onChange={choose('worth')} />
+        <Select label="Kind" value={of('kind')} options={PURPOSES} onChange={chooseFilter('kind')} />
+        <Select label="State" value={of('worth')} options={WORTHS} onChange={chooseFilter('worth')} />
       </div>
       <section class="panel" aria-label="Snapshots">
-        <Fed what="The snapshots" feed={snapshots} everyMs={EVERY.snapshots} onRetry={refresh.snapshots}>
+        <FeedContent what="The snapshots" feed={snapshots} everyMs={EVERY.snapshots} onRetry={refresh.snapshots}>
           {(list) => {
             const fitting = list.snapshots.filter(
               (one) =>
@@ -54,7 +54,7 @@ export function SnapshotsView() {
             );
             return <List snapshots={fitting} isMore={list.more} isNone={list.snapshots.length === 0} />;
           }}
-        </Fed>
+        </FeedContent>
       </section>
     </>
   );
@@ -67,7 +67,7 @@ interface ListProps {
 }
 
 function List({ snapshots, isMore, isNone }: ListProps) {
-  const { route } = useDesk();
+  const { route } = useAppState();
   if (isNone) {
     return (
       <p>
@@ -80,11 +80,11 @@ function List({ snapshots, isMore, isNone }: ListProps) {
   const shown = snapshots.slice((page - 1) * PAGE, page * PAGE);
   return (
     <>
-      {shown.length === 0 && <p class="empty">No snapshot fits.</p>}
+      {shown.length === 0 && <p class="empty">No snapshot matches.</p>}
       {shown.length > 0 && (
         <Table
           caption="Snapshots, newest first"
-          columns={['Taken', 'Worth', '#Keys', '#Stored', 'Kept because', 'Goes', '']}
+          columns={['Taken', 'State', '#Keys', '#Stored', 'Kept because', 'Removed', '']}
           rows={shown.map(rowOf)}
         />
       )}
@@ -93,10 +93,10 @@ function List({ snapshots, isMore, isNone }: ListProps) {
           {counted(snapshots.length, 'snapshot')}
           {pages > 1 && `, page ${page} of ${pages}`}
         </span>
-        {page > 1 && <a href={changed(route, { page: String(page - 1) })}>Newer</a>}
-        {page < pages && <a href={changed(route, { page: String(page + 1) })}>Older</a>}
+        {page > 1 && <a href={changeQuery(route, { page: String(page - 1) })}>Newer</a>}
+        {page < pages && <a href={changeQuery(route, { page: String(page + 1) })}>Older</a>}
       </p>
-      {isMore && <p class="meta">There are older ones still: the command line lists them.</p>}
+      {isMore && <p class="meta">Older snapshots exist: the command line lists them.</p>}
     </>
   );
 }
@@ -117,9 +117,9 @@ function rowOf(snapshot: ListedSnapshot): Row {
         <Badge tone={LABEL_TONES[label]}>{label}</Badge>
         {label !== 'verified' && reasons.length > 0 && <p class="meta">{reasons.join('; ')}</p>}
       </>,
-      known(keys),
-      known(storedBytes, bytes),
-      <span class="meta">{keptWords(kept)}</span>,
+      formatKnown(keys),
+      formatKnown(storedBytes, bytes),
+      <span class="meta">{describeKept(kept)}</span>,
       <span class="meta">
         <Goes goesAt={goesAt} kept={kept} />
       </span>,
@@ -134,17 +134,17 @@ function rowOf(snapshot: ListedSnapshot): Row {
   };
 }
 
-/** When retention lets a snapshot go; not known is not never. */
+/** When retention removes a snapshot. "Not known" does not mean never. */
 export function Goes({ goesAt, kept }: Pick<ListedSnapshot, 'goesAt' | 'kept'>) {
-  const { zone } = useDesk();
+  const { zone } = useAppState();
   if (goesAt !== null)
     return kept.includes('no-rule') || kept.includes('aside-over') ? (
       <>with the next prune</>
     ) : (
-      <span class="nowrap">{day(goesAt, zone)}</span>
+      <span class="nowrap">{formatDay(goesAt, zone)}</span>
     );
-  if (kept.includes('pinned')) return <>when it is unpinned</>;
-  return <>{kept.length === 0 ? 'not known' : 'not in sight'}</>;
+  if (kept.includes('pinned')) return <>not before it is unpinned</>;
+  return <>{kept.length === 0 ? 'not known' : 'not planned'}</>;
 }
 
 export function Marks({ snapshot }: { readonly snapshot: ListedSnapshot }) {

@@ -1,21 +1,21 @@
-/** Where somebody is: `#/runs/ID?do=verify` is the path `['runs', ID]` with the query `do=verify`. */
+/** The current view: `#/runs/ID?do=verify` is the path `['runs', ID]` with the query `do=verify`. */
 export interface Route {
   readonly path: readonly string[];
   readonly query: URLSearchParams;
 }
 
-export function readAddress(hash: string): Route {
+export function parseAddress(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split(/\?(.*)/s);
   return {
     path: path
       .split('/')
       .filter((segment) => segment !== '')
-      .map(decoded),
+      .map(decode),
     query: new URLSearchParams(query),
   };
 }
 
-/** The address of a view. Names whose value is null or empty are left out. */
+/** The address of a view. Null and empty values are left out. */
 export function address(
   path: readonly string[],
   query: Readonly<Record<string, string | null | undefined>> = {},
@@ -25,12 +25,12 @@ export function address(
   return `#/${path.map(encodeURIComponent).join('/')}${text === '' ? '' : `?${text}`}`;
 }
 
-/** The same place with some of its query changed; null takes a name out. */
-export function changed({ path, query }: Route, changes: Readonly<Record<string, string | null>>): string {
+/** The address of the same view with a changed query; null removes a name. */
+export function changeQuery({ path, query }: Route, changes: Readonly<Record<string, string | null>>): string {
   return address(path, { ...Object.fromEntries(query), ...changes });
 }
 
-function decoded(segment: string): string {
+function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {

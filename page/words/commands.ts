@@ -1,11 +1,11 @@
 import { quoted, scopeOptions } from '../../lib/restore/scope-words.js';
 import type { ReindexOrder, RestoreOrder, Scope, WholeScope } from '../api/types.js';
 
-/** What the server is sent, but for what a terminal asks for itself; the scope as the server has understood it. */
+/** The request as the API takes it, without the confirmation, which the command line prompts for; the scope is parsed. */
 type RestoreWords = Omit<RestoreOrder, 'confirm' | 'scope'> & { readonly scope: Scope };
 type ReindexWords = Omit<ReindexOrder, 'scope'> & { readonly scope?: WholeScope };
 
-/** The command lines that do what the page's buttons do. */
+/** Command lines equivalent to the page's buttons. */
 export const commands = {
   backup: () => line(['backup']),
   verify: (snapshot: string) => line(['verify', quoted(snapshot)]),

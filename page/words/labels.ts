@@ -1,10 +1,10 @@
 import type { ListedSnapshot, RunState, RunSummary, SnapshotDetail, ProjectRow } from '../api/types.js';
-import { count, percent } from './format.js';
+import { count, formatPercent } from './format.js';
 
-/** How something is: told by colour and, wherever it shows, by a sign and a word as well. */
+/** The colour of a state; it is always shown with a sign and a word. */
 export type Tone = 'good' | 'warn' | 'bad' | 'busy' | 'plain';
 
-/** What a snapshot is good for, in a word or two: the worst that is known of it. */
+/** The state of a snapshot: the worst that is known. */
 export type SnapshotLabel =
   | 'verified'
   | 'not checked'
@@ -46,14 +46,14 @@ const RUN_TONES: Readonly<Record<RunState, Tone>> = {
   failed: 'bad',
 };
 
-/** How a run stands: one that did its work and has something to say against it, as of a doubtful snapshot, is not green. */
+/** A run that succeeded with a reservation, such as a doubtful snapshot, is a warning. */
 export function runTone({ error, state }: Pick<RunSummary, 'state' | 'error'>): Tone {
   return state === 'succeeded' && error !== null ? 'warn' : RUN_TONES[state];
 }
 
 const RESTORABLE: ReadonlySet<SnapshotLabel> = new Set(['verified', 'not checked', 'doubtful', 'future', 'foreign']);
 
-/** Whether a restore may begin with it; incomplete, it may when it lacks only keys that no snapshot can hold. */
+/** Whether a restore may use the snapshot; an incomplete one only if it lacks nothing but keys of unsupported types. */
 export function isRestorable(snapshot: Assessed & Lacking): boolean {
   const label = labelOf(snapshot);
   const { failed, unexplained, unsupported } = snapshot;
@@ -61,7 +61,7 @@ export function isRestorable(snapshot: Assessed & Lacking): boolean {
   return RESTORABLE.has(label);
 }
 
-/** Why a snapshot is kept, in the words of the policy. */
+/** Texts of the retention policy's reasons for keeping a snapshot. */
 const KEPT: Readonly<Record<string, string>> = {
   last: 'one of the newest',
   within: 'of the last days',
@@ -70,11 +70,11 @@ const KEPT: Readonly<Record<string, string>> = {
   monthly: 'of its month',
   oldest: 'the oldest',
   'newest-verified': 'latest',
-  'in-use': 'a run works with it',
+  'in-use': 'in use by a run',
   pinned: 'pinned',
   future: 'dated in the future',
   'newer-format': 'of a newer version',
-  'not-checked': 'nobody has checked it',
+  'not-checked': 'not checked',
   aside: 'kept aside for a while',
   doubtful: 'doubtful',
   untrusted: 'not trusted',
@@ -82,12 +82,12 @@ const KEPT: Readonly<Record<string, string>> = {
   held: 'nothing is removed now',
 };
 
-/** The words for what keeps a snapshot; empty where no rule does. */
-export function keptWords(reasons: readonly string[]): string {
+/** Why a snapshot is kept; empty when no rule keeps it. */
+export function describeKept(reasons: readonly string[]): string {
   return reasons.flatMap((reason) => KEPT[reason] ?? []).join(', ');
 }
 
-/** How many of the items have a vector. Vectors without an item are as wrong as items without one; null is not known. */
+/** The share of items with a vector. Vectors without an item are a warning as well; null is not known. */
 export function coverageOf({ items, pending, vectors }: Pick<ProjectRow, 'items' | 'pending' | 'vectors'>): {
   readonly tone: Tone | null;
   readonly words: string;
@@ -96,5 +96,5 @@ export function coverageOf({ items, pending, vectors }: Pick<ProjectRow, 'items'
   if (items === 0 && vectors === 0) return { tone: 'plain', words: 'empty' };
   if (vectors > items) return { tone: 'warn', words: `${count(vectors - items)} too many` };
   const waiting = (pending ?? 0) > 0 ? `, ${count(pending ?? 0)} pending` : '';
-  return { tone: vectors === items ? 'good' : 'warn', words: `${percent(vectors, items)}${waiting}` };
+  return { tone: vectors === items ? 'good' : 'warn', words: `${formatPercent(vectors, items)}${waiting}` };
 }

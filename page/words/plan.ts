@@ -1,23 +1,23 @@
 import type { Plan, Tally } from '../api/types.js';
 import { count, duration } from './format.js';
 
-/** Keys that would be other than they are now. */
+/** Actions that change a key. */
 const CHANGING = ['write', 'overwrite', 'unite', 'fail', 'remove'] as const;
 
 export const ACTION_WORDS = {
   write: 'written',
   overwrite: 'overwritten',
   unite: 'united',
-  fail: 'work made failed',
+  fail: 'marked failed',
   remove: 'removed',
   same: 'untouched',
-  keep: 'left though they differ',
-  blocked: 'left, since no snapshot can hold what is there',
-  expired: 'over by now',
+  keep: 'left although they differ',
+  blocked: 'left, because a snapshot cannot hold the current value',
+  expired: 'expired by now',
 } as const satisfies Record<keyof Tally, string>;
 
-/** One sentence on what a restore would do: `60 written, 4 overwritten, 1 removed, 312 untouched, about 40 s`. */
-export function consequence(plan: Plan, estimateMs: number | null): string {
+/** The effect of a restore in one sentence: `60 written, 4 overwritten, 1 removed, 312 untouched, about 40 s`. */
+export function summarizePlan(plan: Plan, estimateMs: number | null): string {
   const { keep, blocked, same } = plan.total;
   const parts = CHANGING.filter((action) => plan.total[action] > 0).map(
     (action) => `${count(plan.total[action])} ${ACTION_WORDS[action]}`,
@@ -30,19 +30,19 @@ export function consequence(plan: Plan, estimateMs: number | null): string {
   return parts.join(', ');
 }
 
-/** Families of which any key would be other than now, by name. */
-export function changedFamilies({ byFamily }: Plan): [string, Tally][] {
+/** Families with keys that change or differ, sorted by name. */
+export function findChangedFamilies({ byFamily }: Plan): [string, Tally][] {
   return Object.entries(byFamily)
-    .filter(([, tally]) => changing(tally) + tally.keep + tally.blocked > 0)
+    .filter(([, tally]) => countChanges(tally) + tally.keep + tally.blocked > 0)
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-export function changing(tally: Tally): number {
+export function countChanges(tally: Tally): number {
   return CHANGING.reduce((sum, action) => sum + tally[action], 0);
 }
 
-/** How long a restore takes by what the last drill took for each key, in milliseconds; null where no drill has passed. */
-export function estimate(
+/** The expected duration of a restore at the last drill's time per key, in milliseconds; null when no drill has passed. */
+export function estimateDuration(
   { total }: Plan,
   drill: { readonly keys: number; readonly milliseconds: number | null } | null,
 ): number | null {

@@ -2,14 +2,14 @@ import { scopeOf, scopeWords } from '../../lib/restore/scope-words.js';
 import { fieldsOf } from '../../lib/runs/traits.js';
 import type { RunSummary } from '../api/types.js';
 
-/** What people call the run, as the server says it. */
+/** The server's title of a run, capitalized. */
 export function titleWords({ title }: Pick<RunSummary, 'title'>): string {
   return `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
 }
 
 /**
- * What a run is, so that it is told from others: `Restore · Acme API · from 24 Nov 02:00 · LIVE`. `nameOf` gives the name of a
- * project, `when` the instant in the words that instants are told in.
+ * Describes a run so that it can be distinguished from others: `Restore · Acme API · from 24 Nov 02:00 · LIVE`. `nameOf`
+ * returns the name of a project, `when` formats an instant.
  */
 export function runWords(
   run: Pick<RunSummary, 'title' | 'aim' | 'input'>,
@@ -27,7 +27,7 @@ export function runWords(
   ].join(' · ');
 }
 
-/** The time in an id, in ISO 8601; null for what is no id. */
+/** The time in an id, in ISO 8601; null for text that is no id. */
 export function timeOfId(id: string): string | null {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-/.exec(id);
   if (match === null) return null;

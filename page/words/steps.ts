@@ -9,17 +9,17 @@ interface StepState {
 type Stepped = Pick<RunView, 'phase' | 'phases' | 'steps' | 'doing'>;
 
 /**
- * The steps of a run in the words of its definition: those it came to, then those that may come. Steps that are called the
- * same stand once.
+ * The steps of a run in the words of its definition: those it has reached, then those that may follow. Steps with the same
+ * words are listed once.
  */
 export function stepList({ doing, phase, phases, steps }: Stepped): StepState[] {
   const wordsOf = (name: string): string => steps.find((step) => step.phase === name)?.words ?? name;
   const at = steps.findIndex((step) => step.phase === phase);
   const past =
     phases.length > 0 ? phases.map((each) => each.phase) : steps.slice(0, Math.max(at, 0)).map((step) => step.phase);
-  const done = once(past.filter((name) => name !== phase).map(wordsOf));
+  const done = unique(past.filter((name) => name !== phase).map(wordsOf));
   const now = doing === '' ? wordsOf(phase) : doing;
-  const later = once(steps.slice(at + 1).map(({ words }) => words));
+  const later = unique(steps.slice(at + 1).map(({ words }) => words));
   return [
     ...done.filter((words) => words !== now).map((words) => ({ words, state: 'done' as const })),
     { words: now, state: 'now' },
@@ -29,13 +29,13 @@ export function stepList({ doing, phase, phases, steps }: Stepped): StepState[] 
   ];
 }
 
-function once(words: readonly string[]): string[] {
+function unique(words: readonly string[]): string[] {
   return [...new Set(words)];
 }
 
 interface Bar {
   readonly words: string;
-  /** Where it begins, and how much of the whole it is: 0 to 1. */
+  /** Start and length, as fractions of the whole time. */
   readonly from: number;
   readonly share: number;
   readonly ms: number;
@@ -43,7 +43,7 @@ interface Bar {
 
 type Timed = Pick<RunView, 'phases' | 'steps' | 'createdAt' | 'finishedAt' | 'result'>;
 
-/** The phases of a run over its time; empty where the record does not say when they began. */
+/** The phases of a run over time; empty when the record has no start times. */
 export function waterfall(run: Timed, now: number): Bar[] {
   const wordsOf = (name: string): string => run.steps.find((step) => step.phase === name)?.words ?? name;
   const spans = spansOf(run, now);
@@ -70,7 +70,7 @@ function spansOf({ createdAt, finishedAt, phases, result }: Timed, now: number):
       to: Math.max(starts[at] ?? end, starts[at + 1] ?? end),
     }));
   }
-  // Runs of older versions: a restore's result says how long each phase took.
+  // Runs of older versions: the result of a restore has the duration of each phase.
   let from = Date.parse(createdAt);
   return Object.entries(fieldsOf(fieldsOf(result)['phases'])).flatMap(([phase, ms]) => {
     if (typeof ms !== 'number') return [];

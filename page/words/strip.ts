@@ -3,23 +3,23 @@ import { labelOf, LABEL_TONES, type SnapshotLabel, type Tone } from './labels.js
 
 const DAY_MS = 86_400_000;
 
-/** One day in UTC of the history of backups. */
+/** One UTC day in the history of backups. */
 export interface Day {
   /** `2026-11-22`. */
   readonly date: string;
-  /** The best backup of the day; null where there is none. */
+  /** The best backup of the day; null when there is none. */
   readonly snapshot: string | null;
-  /** `missed`: none, though there were some before. `none`: before the first, or the day is not over. */
+  /** `missed`: no backup on a day after the first backup. `none`: before the first backup, or the day is not over. */
   readonly state: SnapshotLabel | 'missed' | 'none';
   readonly tone: Tone;
-  /** Of the day's last drill. */
+  /** Outcome of the day's last drill. */
   readonly drill: Status['drills'][number]['outcome'] | null;
 }
 
 const RANK: readonly SnapshotLabel[] = ['verified', 'doubtful', 'not checked', 'incomplete'];
 
-/** The last days, oldest first, by what was backed up and drilled on each. */
-export function stripOf(
+/** Backups and drills of the last days, oldest first. */
+export function buildHistory(
   snapshots: readonly ListedSnapshot[],
   drills: Status['drills'],
   now: number,
@@ -54,8 +54,8 @@ function dateOf(time: number): string {
   return new Date(time).toISOString().slice(0, 10);
 }
 
-/** When a daily cron such as `0 2 * * *` (UTC) is due next; null for any other. */
-export function nextRun(schedule: string, now: number): string | null {
+/** The next time of a daily cron such as `0 2 * * *` (UTC); null for any other cron. */
+export function findNextRun(schedule: string, now: number): string | null {
   const match = /^(\d{1,2}) (\d{1,2}) \* \* \*$/.exec(schedule);
   if (match === null) return null;
   const due = new Date(now);

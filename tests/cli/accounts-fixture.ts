@@ -39,7 +39,7 @@ export async function openAccounts(
     tokens: [{ token: NEW_TOKEN, login: 'octo', scopes: ['repo'] }],
     apps: [{ clientId: CLIENT_ID, clientSecret: NEW_SECRET }],
   });
-  const vercel = await startVercelApi({ team: 'team_acme', projects, build: () => ({ looks: 0 }) });
+  const vercel = await startVercelApi({ team: 'team_acme', projects, build: () => ({ buildingReads: 0 }) });
   const folder = await mkdtemp(join(tmpdir(), 'cli-accounts-'));
   const env = {
     BACKUP_STORE: pathToFileURL(folder).href,

@@ -77,7 +77,7 @@ describe('demo', () => {
     const env = { TMPDIR: folder };
     const { code, stdout } = await cliProcess(['demo'], env);
     expect(code).toBe(0);
-    expect(stdout).toContain('Bringing this one item back');
+    expect(stdout).toContain('Restoring this one item');
     expect(stdout).toMatch(/and the database hold the same \(project \S+\): [\d,]+ keys/);
     for (const word of [
       'is whole',
@@ -89,7 +89,7 @@ describe('demo', () => {
       'price',
       'keys equal',
       'undo',
-      'the night, as before',
+      'the data of the snapshot',
       'found themselves',
       'drill     passed',
       'recovery point',

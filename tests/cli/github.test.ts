@@ -102,7 +102,7 @@ describe('github rotate', () => {
 
   it('rolls back when the new deployment fails, and reports that', async () => {
     accounts.vercel.set({
-      build: (_, { GITHUB_TOKEN }) => ({ looks: 0, ending: GITHUB_TOKEN === NEW_TOKEN ? 'ERROR' : 'READY' }),
+      build: (_, { GITHUB_TOKEN }) => ({ buildingReads: 0, ending: GITHUB_TOKEN === NEW_TOKEN ? 'ERROR' : 'READY' }),
     });
     const { code, stdout, stderr } = await accounts.run(['github', 'rotate', '--value-stdin', '--yes'], NEW_TOKEN);
     expect([code, token()]).toEqual([1, [OLD_TOKEN, OLD_TOKEN]]);
@@ -125,7 +125,7 @@ describe('github rotate', () => {
   });
 
   it('resumes a rotation that was killed', async () => {
-    accounts.vercel.set({ build: () => ({ looks: 10_000 }) });
+    accounts.vercel.set({ build: () => ({ buildingReads: 10_000 }) });
     const env = { ...accounts.env };
     const child = spawnCli(['github', 'rotate', '--value-stdin', '--yes'], env);
     child.stdin.end(NEW_TOKEN);
@@ -154,10 +154,10 @@ describe('github rotate and a sensitive variable', () => {
     const args = ['github', 'rotate', '--value-stdin', '--yes'];
     const refused = await accounts.run(args, NEW_TOKEN);
     expect([refused.code, writes(), refused.stderr]).toEqual([2, 0, expect.stringContaining('--no-way-back')]);
-    accounts.vercel.set({ build: () => ({ looks: 0, ending: 'ERROR' }) });
+    accounts.vercel.set({ build: () => ({ buildingReads: 0, ending: 'ERROR' }) });
     const back = await accounts.run([...args, '--old-value-stdin'], `${NEW_TOKEN}\n${OLD_TOKEN}\n`);
     expect([back.code, accounts.vercel.valueOf(BACKEND, 'GITHUB_TOKEN')]).toEqual([1, OLD_TOKEN]);
-    accounts.vercel.set({ build: () => ({ looks: 0 }) });
+    accounts.vercel.set({ build: () => ({ buildingReads: 0 }) });
     expect((await accounts.run([...args, '--no-way-back'], NEW_TOKEN)).code).toBe(0);
     expect(token()).toEqual([NEW_TOKEN, NEW_TOKEN]);
   });

@@ -56,7 +56,7 @@ export async function openClouds(): Promise<Clouds> {
     domains: { [PROJECT]: [`127.0.0.1:${port}`] },
     build: (_, variables) => {
       host = serve(variables);
-      return { looks: 1 };
+      return { buildingReads: 1 };
     },
   });
   const server = createServer((_, response) => response.end('ok')).listen(0, '127.0.0.1');

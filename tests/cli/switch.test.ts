@@ -84,7 +84,7 @@ describe('switch', () => {
   it('rolls everything back when one project cannot be built', async () => {
     accounts.vercel.set({
       build: (project, variables) => ({
-        looks: 0,
+        buildingReads: 0,
         ending: project === 'soulcaster-dashboard' && variables[URL_NAME] === standby.url ? 'ERROR' : 'READY',
       }),
     });

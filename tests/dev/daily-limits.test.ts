@@ -20,7 +20,7 @@ const vectorsOf = (from: number, count: number) =>
   }));
 
 describe('the stand-ins', () => {
-  it('let this many vectors be written in a day, whole requests alone', async () => {
+  it('accept this many vectors a day, in whole requests', async () => {
     const standIn = await startUpstashVector({ updatesPerDay: 10 });
     stops.push(() => standIn.stop());
     const index = upstashVector({ url: standIn.url, token: standIn.token, clock, retry });
@@ -35,7 +35,7 @@ describe('the stand-ins', () => {
     expect(await index.range('q', null, 10)).toEqual({ vectors: [], next: null });
   });
 
-  it('embed this many texts in a day, and refuse or fail over one text for ever', async () => {
+  it('embed this many texts a day, and always refuse or fail on one text', async () => {
     const gemini = await startGemini({ vectors: 'hash', textsPerDay: 3 });
     stops.push(() => gemini.stop());
     const embedder = geminiEmbedder({

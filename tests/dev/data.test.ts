@@ -116,7 +116,7 @@ describe('loadWorkspace', () => {
     expect(ofFamily('user-projects').some(({ user }) => keys.some(({ key }) => key === `project:${user}`))).toBe(true);
   });
 
-  it('lets locks and logs run out in time, and nothing else', async () => {
+  it('gives an expiry to locks and logs, and to nothing else', async () => {
     const longest: Record<string, number> = { 'cluster-lock': 600_000, 'job-logs': 7 * 86_400_000 };
     for (const { key, family } of keys) {
       const left = await database.redis.pttl(key);
@@ -126,7 +126,7 @@ describe('loadWorkspace', () => {
     }
   });
 
-  it('writes about one thing in one cluster', async () => {
+  it('keeps each cluster to one topic', async () => {
     const patternOf = (title: string) => title.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\w+\}/g, '.+');
     for (const { key, project, cluster } of ofFamily('cluster').slice(0, 40)) {
       const { summary } = await hashOf(key);
@@ -170,7 +170,7 @@ describe('generateWorkspace', () => {
     expect(bodies.at(-1)).toBeGreaterThan(50_000);
   });
 
-  it('leaves out what it is told to leave out', () => {
+  it('leaves out the excluded data', () => {
     const families = new Set<string>();
     for (const { key } of generateWorkspace({ ...small, locked: false, legacy: false, unclustered: 0 })) {
       families.add(classifyKey(key.toString()).family);

@@ -48,7 +48,7 @@ describe('a function in the function host', () => {
     while (!lines.some((line) => line.startsWith('[api/broken] Error: broken on purpose'))) await pause(5);
   });
 
-  it('that throws, ends its process or cannot be loaded is answered for with 500', async () => {
+  it('that throws, ends its process or cannot be loaded gets a 500', async () => {
     const host = await open();
     const answers = [
       await fetch(`${host.url}/api/broken`),
@@ -141,7 +141,7 @@ describe('the end of the function host', () => {
     await gone(...(JSON.parse(line) as number[]));
   });
 
-  it('before its start is told when the port is taken or there are no functions', async () => {
+  it('is reported when the port is taken or there are no functions', async () => {
     const host = await open();
     await expect(open({ port: Number(new URL(host.url).port) })).rejects.toThrow('EADDRINUSE');
     await expect(open({ functionsDir: 'none' })).rejects.toThrow('ENOENT');

@@ -78,7 +78,7 @@ describe('the vectors of hashes', () => {
 });
 
 describe('as a separate process', () => {
-  it('needs no network, prints one line, and ends when it is told to', async () => {
+  it('needs no network, prints one line, and ends on request', async () => {
     const preload = `data:text/javascript,${encodeURIComponent(NO_NETWORK)}`;
     const child = spawn(process.execPath, ['--import', preload, MAIN, '--api-key', 'key', '--port', '0']);
     const ended = once(child, 'close');

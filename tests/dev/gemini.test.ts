@@ -32,7 +32,7 @@ const batch = (requests: unknown) => post(`/v1beta/${MODEL}:batchEmbedContents`,
 const lengthOf = (values: readonly number[] = []): number => Math.hypot(...values);
 
 describe('what the stand-in for Gemini embeds', () => {
-  it('a batch, in order, of 3,072 dimensions and unit length if nothing else is asked for', async () => {
+  it('a batch, in order, by default of 3,072 dimensions and unit length', async () => {
     const { status, body } = await batch([request('one'), request('two'), request('one')]);
     const [one, two, again] = (body.embeddings ?? []).map(({ values }) => values);
     expect(status).toBe(200);
@@ -55,7 +55,7 @@ describe('what the stand-in for Gemini embeds', () => {
     expect(body.embedding?.values).toEqual(together.embeddings?.[0]?.values);
   });
 
-  it('with the key as a parameter as well, and with what it ignores', async () => {
+  it('with the key as a parameter, and with ignored fields', async () => {
     const path = `/v1beta/${MODEL}:batchEmbedContents?key=${gemini.apiKey}`;
     const requests = [request('x', { taskType: 'CLUSTERING', title: 'y' })];
     const response = await fetch(gemini.url + path, { method: 'POST', body: JSON.stringify({ requests }) });
@@ -63,7 +63,7 @@ describe('what the stand-in for Gemini embeds', () => {
     await response.arrayBuffer();
   });
 
-  it('the first 2,048 tokens of a text, without a word about the rest', async () => {
+  it('the first 2,048 tokens of a text, silently', async () => {
     const long = 'word '.repeat(4000);
     const { status, body } = await batch([request(`${long}a`), request(`${long}b`), request(`a${long}`)]);
     const [first, second, third] = body.embeddings ?? [];

@@ -55,7 +55,7 @@ function conformance(name: string, open: () => Promise<Service>): void {
       expect(two).toMatchObject({ messageId: one.messageId, deduplicated: true });
     });
 
-    it('knows equal content when asked to', async () => {
+    it('deduplicates by content on request', async () => {
       const same = { body: randomUUID(), contentBasedDeduplication: true };
       const [one, two] = [await publish(same), await publish(same)];
       const other = await publish({ ...same, body: randomUUID() });
@@ -89,7 +89,7 @@ function conformance(name: string, open: () => Promise<Service>): void {
       expect(Array.isArray((await client.dlq.listMessages()).messages)).toBe(true);
     });
 
-    it('tells its signing keys', async () => {
+    it('returns its signing keys', async () => {
       const headers = { authorization: `Bearer ${service.token}` };
       const response = await fetch(`${service.url}/v2/keys`, { headers });
       expect(await response.json()).toMatchObject({
@@ -123,7 +123,7 @@ if (token !== undefined) {
 }
 
 describe('the stand-in, through the vendor’s Receiver', () => {
-  it('has no signature accepted with other keys', async () => {
+  it('makes signatures that other keys do not verify', async () => {
     const qstash = await startQstash();
     const { signDelivery } = await import('../../dev/qstash/signing.js');
     const signature = signDelivery(qstash.currentSigningKey, 'http://a/', Buffer.from('x'), Date.now());

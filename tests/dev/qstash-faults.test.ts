@@ -60,10 +60,10 @@ describe('faults of the stand-in', () => {
     await publish('b');
     await queue.qstash.idle();
     expect(bodies().sort()).toEqual(['a', 'a', 'b', 'b']);
-    expect(queue.qstash.deliveries.filter(({ double }) => double)).toHaveLength(2);
+    expect(queue.qstash.deliveries.filter(({ duplicate }) => duplicate)).toHaveLength(2);
   });
 
-  it('turn the order round', async () => {
+  it('reverse the order', async () => {
     queue.qstash.setFaults({ order: 'reversed', holdMs: 400 });
     queue.receiver.answer(() => ({ status: 200 }));
     await queue.client.batch(
@@ -77,7 +77,7 @@ describe('faults of the stand-in', () => {
     expect(bodies()).toEqual(['4', '3', '2', '1']);
   });
 
-  it('shuffle the order by the given source of chance', async () => {
+  it('shuffle the order with the given random source', async () => {
     const drawn = [0.3, 0.9, 0.1];
     await restart({ random: () => drawn.shift() ?? 0 });
     queue.qstash.setFaults({ order: 'random', holdMs: 400 });
@@ -88,7 +88,7 @@ describe('faults of the stand-in', () => {
     expect(bodies()).toEqual(['3', '1', '2']);
   });
 
-  it('lose an answer, so that a message comes again', async () => {
+  it('lose an answer, so that a message is delivered again', async () => {
     queue.qstash.setFaults({ loseReply: ({ retried }) => retried === 0 });
     await publish('x');
     await queue.qstash.idle();
@@ -120,7 +120,7 @@ describe('faults of the stand-in', () => {
 });
 
 describe('the stand-in as a process', () => {
-  it('tells where it is, works, and ends on SIGTERM', async () => {
+  it('prints its address, works, and ends on SIGTERM', async () => {
     const child = spawn(process.execPath, ['dist/dev/qstash/main.js', '--port', '0', '--token', 'tok']);
     const ended = once(child, 'exit');
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];

@@ -22,7 +22,7 @@ const make = (changes: object = {}) =>
   client.schedules.create({ destination: `${receiver.url}/a?b=1`, cron: '17 * * * *', body: '{"n":1}', ...changes });
 
 describe('schedules of the stand-in', () => {
-  it('are made, shown, listed, given way to, and removed', async () => {
+  it('are created, returned, listed, replaced and removed', async () => {
     const { scheduleId } = await make({ scheduleId: 'mine', headers: { 'x-extra': 'yes' } });
     expect(scheduleId).toBe('mine');
     const shown = await client.schedules.get('mine');
@@ -58,7 +58,7 @@ describe('schedules of the stand-in', () => {
     expect((await client.schedules.get('mine')).lastScheduleTime).toEqual(expect.any(Number));
   });
 
-  it('are refused without a token, without a time that is one, with more tries than the plan has, and beyond ten', async () => {
+  it('are refused without a token, with an invalid cron, with more retries than the plan allows, and beyond ten', async () => {
     const stranger = new Client({ baseUrl: qstash.url, token: 'x', devMode: false, retry: false });
     await expect(stranger.schedules.list()).rejects.toMatchObject({ status: 401 });
     for (const cron of ['', '* * *', '61 * * * *', '0 0 * * * *'])
@@ -69,7 +69,7 @@ describe('schedules of the stand-in', () => {
     await expect(make({ scheduleId: 'n3' })).resolves.toEqual({ scheduleId: 'n3' });
   });
 
-  it('fire by the clock where that is wanted', async () => {
+  it('fire by the clock on request', async () => {
     await qstash.stop();
     // A timer that was set for the next full minute is over when time says so.
     jest.useFakeTimers({

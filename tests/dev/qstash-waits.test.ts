@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { evaluateDelay } from '../../dev/qstash/delay-expression.js';
-import { askedWait, defaultBackoff, parseDuration } from '../../dev/qstash/durations.js';
+import { parseRequestedWait, defaultBackoff, parseDuration } from '../../dev/qstash/durations.js';
 import { readMessage } from '../../dev/qstash/message.js';
 
 describe('evaluateDelay', () => {
@@ -58,17 +58,17 @@ describe('waits', () => {
 
   it('read Retry-After as seconds, a duration or a date', () => {
     const now = Date.parse('2026-11-22T02:00:00Z');
-    expect(askedWait({ 'retry-after': '10' }, now)).toBe(10_000);
-    expect(askedWait({ 'retry-after': '0' }, now)).toBe(0);
-    expect(askedWait({ 'retry-after': 'Sun, 22 Nov 2026 02:01:00 GMT' }, now)).toBe(60_000);
-    expect(askedWait({ 'retry-after': 'Sun, 22 Nov 2026 01:00:00 GMT' }, now)).toBe(0);
-    expect(askedWait({ 'x-ratelimit-reset-tokens': '1m' }, now)).toBe(60_000);
+    expect(parseRequestedWait({ 'retry-after': '10' }, now)).toBe(10_000);
+    expect(parseRequestedWait({ 'retry-after': '0' }, now)).toBe(0);
+    expect(parseRequestedWait({ 'retry-after': 'Sun, 22 Nov 2026 02:01:00 GMT' }, now)).toBe(60_000);
+    expect(parseRequestedWait({ 'retry-after': 'Sun, 22 Nov 2026 01:00:00 GMT' }, now)).toBe(0);
+    expect(parseRequestedWait({ 'x-ratelimit-reset-tokens': '1m' }, now)).toBe(60_000);
   });
 
   it('leave the backoff in force when a reply asks for nothing, nonsense or more than a day', () => {
-    expect(askedWait({}, 0)).toBeNull();
-    expect(askedWait({ 'retry-after': 'later' }, 0)).toBeNull();
-    expect(askedWait({ 'retry-after': '86401' }, 0)).toBeNull();
+    expect(parseRequestedWait({}, 0)).toBeNull();
+    expect(parseRequestedWait({ 'retry-after': 'later' }, 0)).toBeNull();
+    expect(parseRequestedWait({ 'retry-after': '86401' }, 0)).toBeNull();
   });
 });
 

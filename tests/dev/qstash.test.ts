@@ -25,7 +25,7 @@ describe('a delivery of the stand-in', () => {
     expect(await signatures.verify({ signature, url, body: '{"é":1}' })).toBe(true);
   });
 
-  it('uses the method asked for', async () => {
+  it('uses the requested method', async () => {
     await publish('x', { method: 'PUT' });
     await queue.qstash.idle();
     expect(queue.receiver.received.map(({ method }) => method)).toEqual(['PUT']);
@@ -85,7 +85,7 @@ describe('retries of the stand-in', () => {
     expect(bodies().slice(3)).toEqual(['soon', 'usual', 'late']);
   });
 
-  it('tell the failure callback with a separate message', async () => {
+  it('call the failure callback with a separate message', async () => {
     queue.receiver.answer(({ path }) => ({ status: path === '/failed' ? 200 : 500, body: 'broken' }));
     await publish('payload', { retries: 1, failureCallback: `${queue.receiver.url}/failed` });
     await queue.qstash.idle();
@@ -96,7 +96,7 @@ describe('retries of the stand-in', () => {
     expect(Buffer.from(told.body ?? '', 'base64').toString()).toBe('broken');
   });
 
-  it('tell the callback of a success', async () => {
+  it('call the callback after a success', async () => {
     queue.receiver.answer(({ path }) => ({ status: 200, body: path === '/done' ? '' : 'result' }));
     await publish('x', { callback: `${queue.receiver.url}/done` });
     await queue.qstash.idle();
@@ -104,7 +104,7 @@ describe('retries of the stand-in', () => {
     expect(Buffer.from(told.body ?? '', 'base64').toString()).toBe('result');
   });
 
-  it('stop when a message is cancelled while it is under way', async () => {
+  it('stop when a message is cancelled during its delivery', async () => {
     queue.receiver.answer(async ({ headers }) => {
       await queue.client.messages.cancel(String(headers['upstash-message-id']));
       return { status: 500 };

@@ -125,7 +125,7 @@ describe('limits and malformed requests', () => {
 });
 
 describe('counts and process', () => {
-  it('tells requests, commands and those that may write', async () => {
+  it('counts requests, commands and those that may write', async () => {
     const before = [local.standIn.requestCount(), local.standIn.commandCount(), local.standIn.writeCommandCount()];
     await local.call({
       path: '/pipeline',

@@ -107,7 +107,7 @@ describe("the stand-in for Upstash Vector, by the vendor's SDK", () => {
     await expect(index.query({ vector: [1], topK: 1 })).rejects.toThrow('dimension');
   });
 
-  it('refuses what it does not have, or has too much of', async () => {
+  it('refuses unsupported features and oversized requests', async () => {
     await expect(index.query({ vector: A, topK: 1, filter: 'n = 1' })).rejects.toThrow('filters');
     await expect(index.range({ cursor: 0, limit: 0 })).rejects.toThrow('limit');
     await expect(index.upsert({ id: 'a', vector: A, metadata: { t: 'x'.repeat(50_000) } })).rejects.toThrow('Metadata');
@@ -159,7 +159,7 @@ describe('the stand-in for Upstash Vector, by HTTP', () => {
     expect(await status('/info', { method: 'GET' })).toBe(200);
   });
 
-  it('refuses what it cannot read', async () => {
+  it('refuses malformed requests', async () => {
     expect(await status('/info', { method: 'PATCH' })).toBe(405);
     expect(await status('/nothing')).toBe(404);
     expect(await status('/fetch/a/b', { body: '{"ids":[]}' })).toBe(404);
@@ -171,7 +171,7 @@ describe('the stand-in for Upstash Vector, by HTTP', () => {
 });
 
 describe('the stand-in for Upstash Vector, in a separate process', () => {
-  it('says where it is, ends when told to, and is silent otherwise', async () => {
+  it('prints its address, ends on SIGTERM, and prints nothing else', async () => {
     const main = resolve(import.meta.dirname, '../../dist/dev/upstash-vector/main.js');
     const child = execa('node', [main, '--dimensions', '3', '--token', 'given'], { reject: false });
     for await (const line of child.iterable()) {

@@ -157,7 +157,7 @@ describe('a restore over many attempts and tasks', () => {
     const { snapshot, saved } = await harmedStack({ queue: { faults } });
     const run = await restoreWatched(snapshot, 'found');
     await bench.stack.queue.idle();
-    expect(bench.stack.queue.deliveries.some(({ double }) => double)).toBe(true);
+    expect(bench.stack.queue.deliveries.some(({ duplicate }) => duplicate)).toBe(true);
     expect(await bench.finished(run.runId)).toEqual(run);
     expect(await bench.dump()).toEqual(saved);
     expect(await bench.leftovers(run.runId)).toEqual([]);

@@ -49,7 +49,7 @@ describe('what the page does', () => {
   };
 
   describe('with addresses', () => {
-    it('keeps to a view, to what is searched there and to a dialog through reload and back', async () => {
+    it('keeps view, search and dialog through reload and back', async () => {
       await open();
       await headline('The data is safe');
       await page.getByRole('link', { name: 'Runs', exact: true }).click();
@@ -88,7 +88,7 @@ describe('what the page does', () => {
   });
 
   describe('when something fails', () => {
-    it('says why and what to do where it is, shows what was known as old, and tries again when asked', async () => {
+    it('shows reason and hint in place, marks old data, and retries on request', async () => {
       await open('#/snapshots');
       await page.getByRole('table', { name: 'Snapshots, newest first' }).waitFor();
       await problem('**/api/snapshots?limit=500', 1);
@@ -97,7 +97,7 @@ describe('what the page does', () => {
       await alert.waitFor();
       expect(await alert.innerText()).toMatch(/does not answer[\s\S]*store-unavailable[\s\S]*Try again in a minute\./);
       expect(await page.getByRole('table', { name: 'Snapshots, newest first' }).count()).toBe(1);
-      expect(await page.getByText(/^Old: as of /).count()).toBe(1);
+      expect(await page.getByText(/^Out of date: as of /).count()).toBe(1);
       await alert.getByRole('button', { name: 'Try again' }).click();
       await alert.waitFor({ state: 'detached' });
       expect(complaints).toEqual([]);
@@ -116,7 +116,7 @@ describe('what the page does', () => {
       await page.locator('main .hint', { hasText: 'Mend redis as the runbook says.' }).waitFor();
     });
 
-    it('tells two restores of the same scope apart', async () => {
+    it('distinguishes two restores of the same scope', async () => {
       const other = { ...RUNNING, runId: RUNNING.runId.replace(/.{6}$/, 'two222') };
       await open('', { status: status({ runs: [RUNNING, other] }) });
       await headline('The data is safe');
@@ -137,7 +137,7 @@ describe('what the page does', () => {
       await page.getByText('Redis is gone since 2026-11-24 02:00 UTC.').waitFor();
     });
 
-    it('says whose data it is and what can be done also when the status itself fails', async () => {
+    it('shows deployment and actions even when the status fails', async () => {
       await open('', { status: 500, snapshots: { ...snapshotList(), deployment: status().deployment } });
       await headline('Not known');
       await page.getByText('eu1-merry-cat-31337.upstash.io').waitFor();
@@ -165,7 +165,7 @@ describe('what the page does', () => {
       await headline('Not known');
     });
 
-    it('keeps the form to sign in where it is when the state of the deployment comes in', async () => {
+    it('does not move the sign-in form when the state of the deployment arrives', async () => {
       const button = page.getByRole('button', { name: 'Sign in' });
       let before: unknown = null;
       await page.route('**/api/status', async (route) => {
@@ -177,7 +177,7 @@ describe('what the page does', () => {
       expect(await button.boundingBox()).toEqual(before);
     });
 
-    it('asks for a token that is taken when the one before is not any more, and keeps what was typed', async () => {
+    it('prompts for a new token when the old one is refused, and keeps the input', async () => {
       await open(RESTORE);
       await page.getByLabel('Some keys').check();
       await page.getByLabel('Keys, one a line').fill('feedback:1\ncluster:*');
@@ -196,7 +196,7 @@ describe('what the page does', () => {
       expect(await page.getByLabel('Keys, one a line').inputValue()).toBe('feedback:1\ncluster:*');
     });
 
-    it('says that an action was refused, and why; it can be tried again', async () => {
+    it('shows why an action was refused, and lets it be retried', async () => {
       await open('#/?do=drill');
       await problem('**/api/drill', 1, { status: 409, code: 'locked', detail: 'Run x is drilling' });
       await page.getByRole('button', { name: 'Start the drill' }).click();
@@ -206,7 +206,7 @@ describe('what the page does', () => {
       expect(await dialog.getByRole('button', { name: 'Start the drill' }).isEnabled()).toBe(true);
     });
 
-    it('looks for a run that was not confirmed before it says anything of it', async () => {
+    it('searches for an unconfirmed run before it reports', async () => {
       await page.clock.install({ time: NOW });
       const answers: Answers = { status: status({ runs: [] }), runs: [] };
       await answerWith(page, answers);
@@ -214,27 +214,27 @@ describe('what the page does', () => {
       await signIn(page, TOKEN);
       await page.route('**/api/backup', (route) => route.abort('connectionreset'));
       await page.getByRole('dialog').getByRole('button', { name: 'Back up now' }).click();
-      await page.getByText('looking for it among the runs').waitFor();
+      await page.getByText('Searching for the run').waitFor();
       expect(await page.getByText('It was not started').count()).toBe(0);
       answers.runs = [runView({ ...RUNNING, runId: 'found', kind: 'snapshot', title: 'backup', input: null })];
       while (!page.url().endsWith('#/runs/found')) await page.clock.runFor(1000);
       await page.getByRole('heading', { name: 'Backup' }).waitFor();
     });
 
-    it('says that no run was found where none turns up, and not that none was started', async () => {
+    it('reports that no run was found, not that none was started', async () => {
       await page.clock.install({ time: NOW });
       await answerWith(page, { status: status({ runs: [] }) });
       await page.goto(`${host.url}/#/?do=backup`);
       await signIn(page, TOKEN);
       await problem('**/api/backup');
       await page.getByRole('dialog').getByRole('button', { name: 'Back up now' }).click();
-      await page.getByText('looking for it among the runs').waitFor();
-      const said = page.getByText('No answer came, and no run that it began was found');
+      await page.getByText('Searching for the run').waitFor();
+      const said = page.getByText('The server did not answer, and no new run was found');
       while ((await said.count()) === 0) await page.clock.runFor(1000);
       expect(await page.getByText('It was not started').count()).toBe(0);
     });
 
-    it('tells null from zero, whatever is down', async () => {
+    it('distinguishes null from zero, whatever is down', async () => {
       await open('#/projects', { projects: oddProjects() });
       const rows = page.getByRole('row');
       await rows.filter({ hasText: 'xxxx' }).getByText('not known').waitFor();
@@ -289,7 +289,7 @@ describe('what the page does', () => {
       ]);
     });
 
-    it('cancels a run after it was asked back', async () => {
+    it('cancels a run after a confirmation', async () => {
       await open(`#/runs/${RUNNING.runId}`);
       let cancelled = 0;
       await page.route('**/cancel', async (route) => {
@@ -301,7 +301,7 @@ describe('what the page does', () => {
       await press('Enter');
       await page.getByText('is marked as unfinished').waitFor();
       expect(cancelled).toBe(0);
-      expect(await page.evaluate('document.activeElement.textContent')).toBe('End it now');
+      expect(await page.evaluate('document.activeElement.textContent')).toBe('Cancel the run');
       await press('Enter');
       await page.getByRole('button', { name: 'Cancel this run…' }).waitFor();
       expect(cancelled).toBe(1);
@@ -325,7 +325,7 @@ describe('what the page does', () => {
     });
   });
 
-  it('keeps to the other views when one cannot be shown', async () => {
+  it('shows the other views when one fails to render', async () => {
     const [first] = snapshotList().snapshots;
     await open('#/snapshots');
     await page.route(`**/api/snapshots/${first?.id ?? ''}`, (route) => route.fulfill({ json: { createdAt: 3 } }));
@@ -335,7 +335,7 @@ describe('what the page does', () => {
     await headline('The data is safe');
   });
 
-  it('changes theme and zone when asked, and keeps to them', async () => {
+  it('changes theme and zone on request, and keeps them', async () => {
     await open();
     const ground = (): Promise<string> => page.evaluate('getComputedStyle(document.body).backgroundColor');
     const light = await ground();

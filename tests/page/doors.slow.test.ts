@@ -19,7 +19,7 @@ const CALLS = [
   ['POST', '/api/runs/20261122T020000Z-x7k2m9/cancel'],
 ] as const;
 
-describe('what stands behind the page', () => {
+describe('the API behind the page', () => {
   let nightly: NightlyStack;
   let snapshot = '';
   beforeAll(async () => {
@@ -44,7 +44,7 @@ describe('what stands behind the page', () => {
     expect(await runs()).toBe(before);
   });
 
-  it('tells those without a token no figures', async () => {
+  it('shows no figures without a token', async () => {
     expect(await (await nightly.call('/api/status')).json()).toEqual({
       state: expect.any(String) as unknown,
       at: expect.any(String) as unknown,
@@ -52,7 +52,7 @@ describe('what stands behind the page', () => {
     });
   });
 
-  it.each([null, 'yes', 'latest'])('restores nothing on a confirmation that is none: %s', async (confirm) => {
+  it.each([null, 'yes', 'latest'])('restores nothing on an invalid confirmation: %s', async (confirm) => {
     const [before, earlier] = [await dumpOf(nightly.stack.urls.redis), await runs()];
     const project = await someProject();
     for (const scope of [{ all: true }, { project }]) {

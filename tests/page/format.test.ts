@@ -1,17 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import {
-  ago,
+  formatAge,
   bytes,
   costWords,
   count,
-  day,
+  formatDay,
   duration,
-  eventTime,
-  instant,
-  known,
-  moment,
-  percent,
+  formatEventTime,
+  formatInstant,
+  formatKnown,
+  formatTimestamp,
+  formatPercent,
   progressWords,
 } from '../../page/words/format.js';
 
@@ -27,12 +27,13 @@ describe('figures in words', () => {
     [5_242_880, '5.0 MiB'],
   ])('writes %d bytes as %s', (value, words) => expect(bytes(value)).toBe(words));
 
-  it('has words for every time that Redis takes, also where no calendar has a date', () => {
-    expect(moment(0, 'utc')).toBe('1970-01-01 00:00 UTC');
-    for (const late of ['9223372036854775807', Number.MAX_SAFE_INTEGER]) expect(moment(late, 'utc')).toContain('after');
+  it('formats every time that Redis accepts, even beyond the range of dates', () => {
+    expect(formatTimestamp(0, 'utc')).toBe('1970-01-01 00:00 UTC');
+    for (const late of ['9223372036854775807', Number.MAX_SAFE_INTEGER])
+      expect(formatTimestamp(late, 'utc')).toContain('after');
   });
 
-  it('tells what was spent, what is not known, and nothing', () => {
+  it('formats known, unknown and zero cost', () => {
     expect(costWords({ commands: 31_342, tokens: null, estimatedUsd: 0.062684 })).toBe(
       '31,342 commands of the database, at most $0.0627',
     );
@@ -73,39 +74,48 @@ describe('figures in words', () => {
     [72 * MINUTE, '1 h 12 min ago'],
     [25 * 60 * MINUTE, '25 h ago'],
     [49 * 60 * MINUTE, '2 d ago'],
-  ])('tells %d ms as %s', (value, words) => expect(ago(value)).toBe(words));
+  ])('formats %d ms as %s', (value, words) => expect(formatAge(value)).toBe(words));
 
   it('never rounds a share to all or to nothing', () => {
     fc.assert(
       fc.property(fc.nat(1_000_000), fc.integer({ min: 1, max: 1_000_000 }), (part, whole) => {
-        expect(percent(part, whole) === '100%').toBe(part >= whole);
-        expect(percent(part, whole) === '0%').toBe(part === 0);
+        expect(formatPercent(part, whole) === '100%').toBe(part >= whole);
+        expect(formatPercent(part, whole) === '0%').toBe(part === 0);
       }),
     );
-    expect([percent(0, 0), percent(3, 0)]).toEqual(['0%', '100%']);
+    expect([formatPercent(0, 0), formatPercent(3, 0)]).toEqual(['0%', '100%']);
   });
 
-  it('tells instants in UTC, and what is none as it is', () => {
-    expect(instant('2026-11-22T02:00:09.412Z')).toBe('2026-11-22 02:00 UTC');
-    expect(instant('never')).toBe('never');
+  it('formats instants in UTC, and leaves other text unchanged', () => {
+    expect(formatInstant('2026-11-22T02:00:09.412Z')).toBe('2026-11-22 02:00 UTC');
+    expect(formatInstant('never')).toBe('never');
   });
 
-  it('tells events by the second, with the day where that is not today', () => {
+  it('formats events to the second, with the date unless it is today', () => {
     const now = Date.parse('2026-11-22T03:00:00Z');
-    expect(eventTime('2026-11-22T02:00:09.412Z', 'utc', now)).toBe('02:00:09');
-    expect(eventTime('2026-11-21T23:59:59Z', 'utc', now)).toBe('2026-11-21 23:59:59');
-    expect(eventTime('2026-11-21T23:59:59Z', 'local', now)).toMatch(/^(2026-11-2[12] )?\d\d:\d\d:59$/);
-    expect([eventTime('never', 'utc', now), day('never', 'utc'), day('2026-11-21T23:59:59Z', 'utc')]).toEqual(
+    expect(formatEventTime('2026-11-22T02:00:09.412Z', 'utc', now)).toBe('02:00:09');
+    expect(formatEventTime('2026-11-21T23:59:59Z', 'utc', now)).toBe('2026-11-21 23:59:59');
+    expect(formatEventTime('2026-11-21T23:59:59Z', 'local', now)).toMatch(/^(2026-11-2[12] )?\d\d:\d\d:59$/);
+    expect([
+      formatEventTime('never', 'utc', now),
+      formatDay('never', 'utc'),
+      formatDay('2026-11-21T23:59:59Z', 'utc'),
+    ]).toEqual(
       ['never', 'never', '2026-11-21'], // prettier-ignore
     );
   });
 
-  it('tells what is not known apart from nothing', () => {
-    expect([known(null), known(0), known(1234), known(2048, bytes)]).toEqual(['–', '0', '1,234', '2.0 KiB']);
+  it('distinguishes unknown from zero', () => {
+    expect([formatKnown(null), formatKnown(0), formatKnown(1234), formatKnown(2048, bytes)]).toEqual([
+      '–',
+      '0',
+      '1,234',
+      '2.0 KiB',
+    ]);
     expect(count(1_234_567)).toBe('1,234,567');
   });
 
-  it('tells progress with and without an end', () => {
+  it('formats progress with and without a total', () => {
     expect(progressWords({ done: 1200, total: 4000, unit: 'keys', bytes: 5_242_880 })).toBe(
       '1,200 of 4,000 keys, 5.0 MiB',
     );

@@ -157,7 +157,7 @@ describe('how the page looks', () => {
     return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
   }
 
-  it.each(LOOKS)('has nothing outside its place at any width, and nothing that axe finds: $name', async (look) => {
+  it.each(LOOKS)('overflows nowhere at any width, and passes axe: $name', async (look) => {
     for (const dark of THEMES) {
       const page = await show(look, dark);
       expect([dark, await violations(page)]).toEqual([dark, []]);
@@ -175,7 +175,7 @@ describe('how the page looks', () => {
     }
   });
 
-  it.each([false, true])('has nothing that axe finds signed out, nor with an error there (dark: %s)', async (dark) => {
+  it.each([false, true])('passes axe signed out, and with an error there (dark: %s)', async (dark) => {
     const { page } = await browser.open({
       colorScheme: dark ? 'dark' : 'light',
       viewport: { width: 320, height: 800 },
@@ -191,7 +191,7 @@ describe('how the page looks', () => {
     expect(await page.evaluate(OUTSIDE)).toEqual([]);
   });
 
-  it('has a runbook that fits and that axe has nothing against, with a place for every alert', async () => {
+  it('has a runbook that fits and passes axe, with an anchor for every alert', async () => {
     const { page } = await browser.open({ viewport: { width: 320, height: 800 } });
     await page.goto(`${host.url}/assets/runbook.html#alert-rpo-breached`);
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
@@ -199,13 +199,13 @@ describe('how the page looks', () => {
     expect(await violations(page)).toEqual([]);
   });
 
-  it.each(['an incomplete snapshot', 'a damaged snapshot'])('says why %s is none to restore from', async (name) => {
+  it.each(['an incomplete snapshot', 'a damaged snapshot'])('says why %s cannot be restored', async (name) => {
     const page = await show(LOOKS.find((look) => look.name === name) ?? { name });
-    expect(await page.getByLabel('Worth').innerText()).toMatch(/lacks 12 keys|found damaged at/);
+    expect(await page.getByLabel('State', { exact: true }).innerText()).toMatch(/lacks 12 keys|found damaged at/);
     expect(await page.getByRole('link', { name: /^Restore/ }).count()).toBe(0);
   });
 
-  it('prints what it says, without what can be pressed', async () => {
+  it('prints its text without buttons', async () => {
     const page = await show({ name: 'print', answers: { status: badStatus() } }, true);
     await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
     expect(await page.getByText('The data is at risk').isVisible()).toBe(true);
@@ -214,13 +214,13 @@ describe('how the page looks', () => {
     expect(await page.evaluate('getComputedStyle(document.documentElement).colorScheme')).toBe('light');
   });
 
-  it('moves nothing for whoever wants no motion', async () => {
+  it('respects the setting for reduced motion', async () => {
     const run = { ...RUNNING, progress: { ...RUNNING.progress, total: null } };
     const page = await show({ name: 'still', answers: { status: status({ runs: [run] }) } });
     expect(await page.evaluate("getComputedStyle(document.querySelector('progress')).animationName")).toBe('none');
   });
 
-  it('can be pictured for the README', async () => {
+  it('takes the screenshot for the README', async () => {
     for (const [name, dark] of [
       ['page.png', false],
       ['page-dark.png', true],

@@ -91,13 +91,13 @@ describe('the page over 2,000 runs and 500 snapshots', () => {
     await page.getByRole('link', { name: 'Older', exact: true }).waitFor();
   });
 
-  it('shows every snapshot once, a page of twenty-five at a time, and those of a worth', async () => {
+  it('shows every snapshot once, a page of twenty-five at a time, and those of a state', async () => {
     await page.goto(`${host.url}/#/snapshots`);
     const snapshots = (await through('Snapshots, newest first')).filter((href) => href.startsWith('#/snapshots/'));
     expect([snapshots.length, new Set(snapshots).size]).toEqual([SNAPSHOTS, SNAPSHOTS]);
     expect(await rowsOf('Snapshots, newest first').count()).toBe(25);
     await page.goto(`${host.url}/#/snapshots?worth=doubtful`);
-    await page.getByText('No snapshot fits.').waitFor();
+    await page.getByText('No snapshot matches.').waitFor();
   });
 
   it('draws no more than a page of them anywhere, and asks for each list once', async () => {

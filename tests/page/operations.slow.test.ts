@@ -31,18 +31,18 @@ describe('the page over the real functions', () => {
   const endOf = (): Promise<string> => endOn(page);
   const kept = (): Promise<string> => page.evaluate('JSON.stringify([{ ...sessionStorage }, { ...localStorage }])');
 
-  it('does not let a wrong token in, says so and keeps nothing', async () => {
+  it('refuses a wrong token, says so and stores nothing', async () => {
     await signIn(page, `${stack.token}x`);
     const alert = page.getByRole('alert');
     await alert.waitFor();
     expect(await alert.innerText()).toContain('The token was not accepted');
     expect(await kept()).toBe('[{},{}]');
     await signIn(page, 'grüße');
-    await page.getByText('That cannot be a token').waitFor();
+    await page.getByText('This is not a valid token').waitFor();
     expect(await kept()).toBe('[{},{}]');
   });
 
-  it('lets the right one in, and keeps it for the tab alone, never in the address', async () => {
+  it('accepts the right token, and stores it for the tab alone, never in the address', async () => {
     await signIn(page, stack.token);
     await page.locator('.headline').waitFor();
     expect(JSON.parse(await kept())).toEqual([{ 'soulcaster-backup.token': stack.token }, {}]);
@@ -51,7 +51,7 @@ describe('the page over the real functions', () => {
     await page.locator('.headline').waitFor();
   });
 
-  it('says whose data it is about, and that there is no backup', async () => {
+  it('shows the deployment, and that there is no backup', async () => {
     await page.locator('.headline', { hasText: 'The data is at risk' }).waitFor();
     expect(await page.locator('.whose').innerText()).toContain(stack.stack.env['BACKUP_STORE']);
     expect(await panel('Recoverable to').innerText()).toMatch(/not ok[\s\S]*nothing[\s\S]*There is no verified backup/);
@@ -71,7 +71,7 @@ describe('the page over the real functions', () => {
     expect(await panel('Phases').getByRole('listitem').count()).toBeGreaterThan(3);
     await visit(page, 'Overview');
     // Nobody is told of anything on this stack, and no drill was made.
-    await page.locator('.headline', { hasText: 'Nobody would be told' }).waitFor();
+    await page.locator('.headline', { hasText: 'No alert would be delivered' }).waitFor();
     expect(await panel('Recoverable to').innerText()).toMatch(/✓\s*ok/);
     await visit(page, 'Snapshots');
     await page.getByRole('cell', { name: 'verified', exact: true }).waitFor();
@@ -121,7 +121,7 @@ describe('the page over the real functions', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('brings back a deleted project: the plan first, and then what was typed for', async () => {
+  it('restores a deleted project after plan and confirmation', async () => {
     const project = await someProject();
     const before = await dumpOf(stack.stack.urls.redis);
     const own = await keysOf(project);
@@ -202,15 +202,15 @@ describe('the page over the real functions', () => {
     await press('Back up now');
     expect(await endOf()).toMatch(/doubtful/);
     await page.getByRole('link', { name: 'See the snapshot' }).click();
-    const worth = panel('Worth');
-    await worth.locator('.badge', { hasText: 'doubtful' }).waitFor();
-    expect(await worth.innerText()).toMatch(/1 .*\d/);
-    await worth.getByRole('button', { name: 'Accept it…' }).click();
-    const accept = worth.getByRole('button', { name: 'Accept', exact: true });
+    const state = panel('State');
+    await state.locator('.badge', { hasText: 'doubtful' }).waitFor();
+    expect(await state.innerText()).toMatch(/1 .*\d/);
+    await state.getByRole('button', { name: 'Accept it…' }).click();
+    const accept = state.getByRole('button', { name: 'Accept', exact: true });
     expect(await accept.isDisabled()).toBe(true);
-    await page.getByLabel('Why is it a good one all the same?').fill('emptied on purpose');
+    await page.getByLabel('Why can it be trusted?').fill('emptied on purpose');
     await accept.click();
-    await worth.locator('.badge', { hasText: 'verified' }).waitFor();
+    await state.locator('.badge', { hasText: 'verified' }).waitFor();
     for (const [key, value] of dumped) await stack.redis.restore(key, 0, value, 'REPLACE');
   });
 

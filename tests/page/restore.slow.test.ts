@@ -32,18 +32,18 @@ describe('what the page does before a restore', () => {
   const dry = { snapshot: snapshotList().snapshots[0]?.id ?? '', scope: { project: PROJECT }, dryRun: true };
   const planAt = (query: string): string => `#/restore?scope=project&project=${PROJECT}&plan=${query}`;
 
-  it('says what the numbers do not: what is left out as erased, and what else must be known', async () => {
+  it('shows the notes of a plan: the keys left out as erased, and others', async () => {
     const erased = 'Left out, since their user or project is on the erasure list: 4 keys of the snapshot.';
     const plan = { ...restored('plan', dry), notes: [erased, 'See `npx soulcaster-backup erasures list`.'] };
     await open(planAt('plan'), { runs: [plan] });
-    const notes = page.getByRole('list', { name: 'To be known' });
+    const notes = page.getByRole('list', { name: 'Notes' });
     expect(await notes.innerText()).toContain(erased);
     expect(await notes.locator('code').innerText()).toBe('npx soulcaster-backup erasures list');
     await page.goto(`${host.url}/#/runs/plan`);
     await page.getByText(erased).waitFor();
   });
 
-  it('takes no word for a plan that is old: it must be made again, and looked at', async () => {
+  it('does not confirm an old plan: it must be made again', async () => {
     const hourAgo = new Date(NOW - 3_600_000).toISOString();
     const old = { ...restored('old', dry), createdAt: hourAgo, finishedAt: hourAgo };
     await open(planAt('old'), { status: status({ runs: [] }), runs: [old] });
@@ -57,24 +57,26 @@ describe('what the page does before a restore', () => {
     expect(orders).toMatchObject([{ ...dry, mode: 'replace', confirm: null }]);
   });
 
-  it('takes no word for a plan that another restore has overtaken', async () => {
+  it('does not confirm a plan after another restore', async () => {
     await open(planAt('plan'), { runs: [restored('plan', dry)] });
-    await page.getByText('Another restore has written since this plan was begun, or is writing.').waitFor();
+    await page
+      .getByText('Another restore has written to the database since this plan was started, or is writing now.')
+      .waitFor();
     expect(await page.getByLabel('To confirm').count()).toBe(0);
   });
 
-  it('shows a plan of which not all can be done, with the reason, and lets it be carried out', async () => {
+  it('shows a plan that cannot restore everything, with the reason, and lets it be carried out', async () => {
     const error = { code: 'incomplete', message: '2 keys are left as they are', hint: 'Rename them.' };
     const plan = { ...restored('part', dry), state: 'incomplete' as const, error };
     await open(planAt('part'), { status: status({ runs: [] }), runs: [plan] });
     await page.getByRole('alert').waitFor();
-    expect(await page.getByRole('alert').innerText()).toMatch(/Not all of it can be done[\s\S]*2 keys are left/);
+    expect(await page.getByRole('alert').innerText()).toMatch(/Not everything can be restored[\s\S]*2 keys are left/);
     await page.getByText('60 written, 4 overwritten').waitFor();
     await type(PROJECT);
     expect(await page.getByRole('button', { name: 'Restore now' }).isEnabled()).toBe(true);
   });
 
-  it('shows a plan that would be refused, with the reason, and takes no word for it', async () => {
+  it('shows a plan that would be refused, with the reason, and does not confirm it', async () => {
     const error = { code: 'not-restorable', message: 'The target has no room', hint: 'Raise the data size.' };
     const plan = { ...restored('full', dry), state: 'failed' as const, error };
     await open(planAt('full'), { status: status({ runs: [] }), runs: [plan] });
@@ -83,14 +85,14 @@ describe('what the page does before a restore', () => {
     expect(await page.getByLabel('To confirm').count()).toBe(0);
   });
 
-  it('takes a star in a name for a star, and in a pattern for a pattern', async () => {
+  it('takes a star literally in a name, and as a wildcard in a pattern', async () => {
     await open('#/restore?scope=keys', { status: status({ runs: [] }) });
     const orders = await answerRestores(page);
-    await page.getByLabel('Keys, one a line').fill('feedback:*\n"two\\nlines"');
+    await page.getByLabel('Keys, one per line').fill('feedback:*\n"two\\nlines"');
     await page.getByRole('button', { name: 'Show the plan' }).click();
-    await page.getByRole('link', { name: 'Back to the choice' }).click();
+    await page.getByRole('link', { name: 'Back to the choices' }).click();
     await page.getByRole('radio', { name: /^Keys that match/ }).check();
-    await page.getByLabel('Patterns, one a line').fill('config:*');
+    await page.getByLabel('Patterns, one per line').fill('config:*');
     await page.getByRole('button', { name: 'Show the plan' }).click();
     await page.getByRole('heading', { name: 'Confirm' }).waitFor();
     const none = { projects: [], families: [], keys: [], matches: [] };
@@ -100,7 +102,7 @@ describe('what the page does before a restore', () => {
     ]);
   });
 
-  it('takes the id of the snapshot, and nothing else, to restore everything', async () => {
+  it('restores everything only after the id of the snapshot was typed', async () => {
     await open('#/restore?scope=all', { status: status({ runs: [] }) });
     const orders = await answerRestores(page);
     await page.getByRole('button', { name: 'Show the plan' }).click();

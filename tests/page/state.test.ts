@@ -2,33 +2,33 @@ import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { CallError, fromNetwork, fromPlatform, fromProblem } from '../../page/api/errors.js';
 import type { Plan } from '../../page/api/types.js';
-import { isStale, nextFeed, NOTHING, type Feed, type FeedEvent } from '../../page/state/feed.js';
-import { changesAnything, newestRestorable, outdatedWords, planOf } from '../../page/state/restore.js';
+import { isStale, reduceFeed, NOTHING, type Feed, type FeedEvent } from '../../page/state/feed.js';
+import { changesAnything, newestRestorable, explainOutdated, planOf } from '../../page/state/restore.js';
 import { runEvery, statusEvery } from '../../page/state/pace.js';
-import { isOver, runBegun, runTime, standstill, timeLeft } from '../../page/state/runs.js';
+import { isOver, findNewRun, runTime, stalledTime, timeLeft } from '../../page/state/runs.js';
 import { isRestorable, runTone, labelOf } from '../../page/words/labels.js';
-import { plannedBy, wantedOf } from '../../page/words/wanted.js';
+import { parsePlannedRestore, parseRestoreChoices } from '../../page/words/restore-choices.js';
 import { run, status } from './fixtures-status.js';
 import { at, MINUTE, NOW, snapshotAt } from './fixtures.js';
 
 const SELECTED = { projects: ['p'], families: ['config'], matches: [], keys: [] };
 const ERROR = new CallError('store-unavailable', 'The store is down', 'Wait', 503);
 const event: fc.Arbitrary<FeedEvent<number>> = fc.oneof(
-  fc.constant<FeedEvent<number>>({ type: 'asked' }),
+  fc.constant<FeedEvent<number>>({ type: 'loading' }),
   fc.record({ type: fc.constant('answered' as const), data: fc.nat(), at: fc.nat() }),
   fc.constant<FeedEvent<number>>({ type: 'failed', error: ERROR }),
 );
 
-describe('what is known of a call', () => {
-  it('keeps the newest data and their time through failures, and says the last failure alone', () => {
+describe('a feed', () => {
+  it('keeps the newest data and their time through failures, and the last failure alone', () => {
     fc.assert(
       fc.property(fc.array(event), (events) => {
-        const feed = events.reduce<Feed<number>>(nextFeed, NOTHING);
+        const feed = events.reduce<Feed<number>>(reduceFeed, NOTHING);
         const answers = events.filter((one) => one.type === 'answered');
-        const over = events.filter((one) => one.type !== 'asked').at(-1);
+        const over = events.filter((one) => one.type !== 'loading').at(-1);
         expect([feed.data, feed.at]).toEqual([answers.at(-1)?.data ?? null, answers.at(-1)?.at ?? null]);
         expect(feed.error).toBe(over?.type === 'failed' ? ERROR : null);
-        expect(feed.loading).toBe(events.at(-1)?.type === 'asked');
+        expect(feed.loading).toBe(events.at(-1)?.type === 'loading');
       }),
     );
   });
@@ -46,7 +46,7 @@ describe('errors of calls', () => {
     expect(fromProblem(409, document)).toMatchObject({ code: 'locked', message: 'Run r is in progress', hint: 'Wait' });
   });
 
-  it('are made up for where an answer says nothing', () => {
+  it('have defaults when an answer says nothing', () => {
     for (const document of [null, {}, { code: 3, detail: '' }, 'text']) {
       expect(fromProblem(500, document)).toMatchObject({
         code: 'unknown',
@@ -63,22 +63,22 @@ describe('errors of calls', () => {
 describe('runs', () => {
   const running = (id: string) => run({ runId: id, state: 'running', finishedAt: null });
 
-  it('are found by being new', () => {
+  it('are found among the new ones', () => {
     const runs = [running('c'), running('b')];
-    expect(runBegun(runs, new Set(['c']))).toBe('b');
-    expect(runBegun(runs, new Set(['b', 'c']))).toBeNull();
+    expect(findNewRun(runs, new Set(['c']))).toBe('b');
+    expect(findNewRun(runs, new Set(['b', 'c']))).toBeNull();
   });
 
-  it('stand still when they have not got further for long, and only while they run', () => {
+  it('are stalled after a long time without progress, and only while they run', () => {
     const still = { ...running('a'), progressedAt: '2026-11-24T00:00:00Z' };
     const now = Date.parse('2026-11-24T08:00:00Z');
-    expect(standstill(still, now)).toBe(8 * 3_600_000);
-    expect(standstill(still, Date.parse('2026-11-24T00:05:00Z'))).toBeNull();
-    expect(standstill({ ...still, state: 'waiting' }, now)).toBeNull();
-    expect(standstill({ ...still, progressedAt: null, createdAt: '2026-11-24T00:00:00Z' }, now)).toBe(8 * 3_600_000);
+    expect(stalledTime(still, now)).toBe(8 * 3_600_000);
+    expect(stalledTime(still, Date.parse('2026-11-24T00:05:00Z'))).toBeNull();
+    expect(stalledTime({ ...still, state: 'waiting' }, now)).toBeNull();
+    expect(stalledTime({ ...still, progressedAt: null, createdAt: '2026-11-24T00:00:00Z' }, now)).toBe(8 * 3_600_000);
   });
 
-  it('say what time is left only where it can be known', () => {
+  it('have an estimate of the time left only when it can be computed', () => {
     const progress = { done: 25, total: 100, unit: 'parts', bytes: 0 } as const;
     expect(timeLeft(progress, 10_000)).toBe(30_000);
     for (const unknown of [{ done: 0 }, { total: null }, { done: 100 }])
@@ -98,7 +98,7 @@ describe('runs', () => {
     ]);
   });
 
-  it('are good when they succeeded, unless what they did is not what was wanted', () => {
+  it('are good when they succeeded without an error', () => {
     const doubt = { code: 'doubtful', message: 'Snapshot s is doubtful: 1 key, 300 before', hint: '' };
     expect(runTone({ state: 'succeeded', error: doubt })).toBe('warn');
     expect(runTone({ state: 'succeeded', error: null })).toBe('good');
@@ -143,42 +143,46 @@ describe('restores', () => {
   });
 
   it('are done for what the dry run planned: the undo of one project is of that project', () => {
-    const wanted = wantedOf(new URLSearchParams('snapshot=s&scope=all&mode=merge'));
-    const scopeIn = (scope: unknown) => plannedBy({ scope }, wanted).scope;
+    const wanted = parseRestoreChoices(new URLSearchParams('snapshot=s&scope=all&mode=merge'));
+    const scopeIn = (scope: unknown) => parsePlannedRestore({ scope }, wanted).scope;
     for (const scope of [{ project: 'p1' }, { items: [{ project: 'p', id: '1' }] }, SELECTED])
       expect(scopeIn(scope)).toEqual(scope);
     // What is hidden from the page is no scope: then it is what was chosen.
     for (const hidden of [undefined, { project: { age: 'x' } }, { items: 'x' }, { projects: ['a'] }])
       expect(scopeIn(hidden)).toEqual({ all: true });
     const plain = { snapshot: 's', scope: { all: true }, mode: 'merge', target: null, options: {} };
-    expect(plannedBy(null, wanted)).toEqual(plain);
+    expect(parsePlannedRestore(null, wanted)).toEqual(plain);
     // What the plan was made with goes with it: another target, or another rule, would be another restore.
     const options = { expiry: 'drop', settle: false, safety: false, reindex: false };
-    expect(plannedBy({ target: 'standby', ...options }, wanted)).toEqual({ ...plain, target: 'standby', options });
+    expect(parsePlannedRestore({ target: 'standby', ...options }, wanted)).toEqual({
+      ...plain,
+      target: 'standby',
+      options,
+    });
   });
 
   it('keep the source that was named when the plan was made', () => {
-    const wanted = wantedOf(new URLSearchParams('snapshot=s&scope=all'));
-    expect(plannedBy({ fromSource: true }, wanted).options).toEqual({ fromSource: true });
-    expect(plannedBy({ fromSource: false }, wanted).options).toEqual({});
+    const wanted = parseRestoreChoices(new URLSearchParams('snapshot=s&scope=all'));
+    expect(parsePlannedRestore({ fromSource: true }, wanted).options).toEqual({ fromSource: true });
+    expect(parsePlannedRestore({ fromSource: false }, wanted).options).toEqual({});
   });
 
-  it('take a plan that shows the database as it is, and no other', () => {
+  it('accept only a current plan', () => {
     const plan = run({ kind: 'restore', createdAt: at(6 * MINUTE), finishedAt: at(5 * MINUTE) });
     const live = (finishedAt: string | null, input = {}) => run({ kind: 'restore', input, finishedAt });
-    expect(outdatedWords(plan, [], NOW)).toBeNull();
-    expect(outdatedWords(plan, [], NOW + 11 * MINUTE)).toContain('16 min 0 s old');
+    expect(explainOutdated(plan, [], NOW)).toBeNull();
+    expect(explainOutdated(plan, [], NOW + 11 * MINUTE)).toContain('16 min 0 s old');
     // One that takes an hour to make is not old when it comes.
-    expect(outdatedWords({ ...plan, createdAt: at(60 * MINUTE) }, [], NOW)).toBeNull();
+    expect(explainOutdated({ ...plan, createdAt: at(60 * MINUTE) }, [], NOW)).toBeNull();
     for (const finishedAt of [null, at(MINUTE), at(5.5 * MINUTE)])
-      expect(outdatedWords(plan, [live(finishedAt)], NOW)).toContain('Another restore');
+      expect(explainOutdated(plan, [live(finishedAt)], NOW)).toContain('Another restore');
     for (const other of [
       live(at(7 * MINUTE)),
       live(at(MINUTE), { dryRun: true }),
       live(at(MINUTE), { target: 'standby' }),
       run({ kind: 'snapshot', finishedAt: at(MINUTE) }),
     ])
-      expect(outdatedWords(plan, [other], NOW)).toBeNull();
+      expect(explainOutdated(plan, [other], NOW)).toBeNull();
   });
 
   it('take no snapshot that is incomplete, unreadable or damaged', () => {
@@ -202,13 +206,13 @@ describe('restores', () => {
   });
 });
 
-describe('how often is asked', () => {
+describe('polling intervals', () => {
   const known = (snapshots: number, parts: number, live = 0) => {
     const runs = Array.from({ length: live }, () => run({ state: 'running', finishedAt: null }));
     return { ...status({ runs }), storage: { ...status().storage, snapshots, parts } };
   };
 
-  it('is once a minute for the status, and less often where that would cost more than ten requests a minute', () => {
+  it('are a minute for the status, and longer when that would cost more than ten requests a minute', () => {
     const usual = [null, known(200, 400), known(60, 3000), known(60, 400, 0)];
     expect(usual.map((each) => statusEvery(each))).toEqual([60_000, 60_000, 60_000, 60_000]);
     for (const parts of [10_000, 100_000])
@@ -216,7 +220,7 @@ describe('how often is asked', () => {
     expect(statusEvery(known(60, 400, 1))).toBeLessThan(70_000);
   });
 
-  it.each([0, 1, 40, 5000])('is no more than ten requests a minute with a run of %i tasks followed', (tasks) => {
+  it.each([0, 1, 40, 5000])('cost at most ten requests a minute while a run of %i tasks is followed', (tasks) => {
     const every = runEvery({ tasks });
     expect(every).toBe(tasks === 0 ? 10_000 : tasks < 1000 ? 20_000 : 60_000);
     const each = 1 + Math.ceil(tasks / 1000);

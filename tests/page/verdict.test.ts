@@ -110,7 +110,7 @@ describe('what the page says at a glance', () => {
       silent,
       [
         'bad',
-        'The guard is silent: nobody would be told',
+        'The guard is silent: no alert would be sent',
         'The cron of the guard has not called for 6 days.',
         'See who calls the guard',
         '#/health',
@@ -163,17 +163,17 @@ describe('what the page says at a glance', () => {
     expect(glance(data)).toEqual(expected);
   });
 
-  it('names what else is wrong, and does not say again in alerts what an answer says', () => {
+  it('names the other problems, and does not repeat an answer as an alert', () => {
     const { detail, reasons } = verdict(badStatus());
     expect(detail).toBe('Also: a service does not work.');
     expect(reasons.map(({ words }) => words)).toEqual([
       'Redis refuses the token.',
       expect.stringContaining('31.4 hours old'),
     ]);
-    expect(reasons[1]?.remedy).toBe('Mend Redis first');
+    expect(reasons[1]?.remedy).toBe('Fix Redis first');
   });
 
-  it('says what to do first where it is known, whatever else is down', () => {
+  it('says what to do first, whatever else is down', () => {
     const refused = verdict(serviceDown('redis', 'Redis refuses the token')).reasons[0];
     expect(refused).toMatchObject({ words: 'Redis refuses the token.', hint: 'Mend redis as the runbook says.' });
     const { alerts, recoverable } = badStatus();
@@ -209,7 +209,7 @@ describe('what the page says at a glance', () => {
     expect(verdict(status({ state: 'degraded' })).tone).toBe('warn');
   });
 
-  it('never calls safe what is old or not known', () => {
+  it('never calls an old or unknown status safe', () => {
     expect(verdict(status(), true)).toMatchObject({ tone: 'warn', headline: 'Not known' });
     expect(verdict(null, false, ERROR)).toMatchObject({ tone: 'warn', headline: 'Not known: the store is down' });
     expect(verdict(null, false, ERROR).detail).toContain('npx soulcaster-backup status');
@@ -217,7 +217,7 @@ describe('what the page says at a glance', () => {
   });
 });
 
-describe('how far back the data can be had', () => {
+describe('how far back the data is recoverable', () => {
   it.each([
     [{ ageHours: 3, ambiguous: false }, '3 h 0 min ago', null],
     [{ ageHours: null, ambiguous: false }, 'nothing', 'There is no verified backup.'],

@@ -3,14 +3,14 @@ import type { Plan } from '../../page/api/types.js';
 import { traitsOf } from '../../lib/run-kinds.js';
 import { fieldsOf } from '../../lib/runs/traits.js';
 import { planOf } from '../../page/state/restore.js';
-import { address, changed, readAddress } from '../../page/words/address.js';
-import { coverageOf, keptWords } from '../../page/words/labels.js';
+import { address, changeQuery, parseAddress } from '../../page/words/address.js';
+import { coverageOf, describeKept } from '../../page/words/labels.js';
 import { checkGroups } from '../../page/words/verdict.js';
-import { changedFamilies, consequence, estimate } from '../../page/words/plan.js';
+import { findChangedFamilies, summarizePlan, estimateDuration } from '../../page/words/plan.js';
 import { runWords } from '../../page/words/run-words.js';
 import { stepList, waterfall } from '../../page/words/steps.js';
-import { nextRun, stripOf } from '../../page/words/strip.js';
-import { addressOf, lineOf, scopeWanted, wantedOf } from '../../page/words/wanted.js';
+import { findNextRun, buildHistory } from '../../page/words/strip.js';
+import { restoreAddress, formatKeyLine, chosenScope, parseRestoreChoices } from '../../page/words/restore-choices.js';
 import fc, { anyCharacter } from '../support/fast-check.js';
 import { PLAN } from './fixture-plan.js';
 import { drill, RUNNING, runView } from './fixtures-status.js';
@@ -24,16 +24,16 @@ describe('addresses', () => {
   ])('hold the path %j and the query %j', (path, query, expected) => {
     const text = address(path, query);
     expect(text).toBe(expected);
-    expect(readAddress(text).path).toEqual(path);
+    expect(parseAddress(text).path).toEqual(path);
   });
 
   it('change a part of the query and keep the rest', () => {
-    const route = readAddress('#/runs?kind=restore&before=x');
-    expect(changed(route, { before: null, state: 'failed' })).toBe('#/runs?kind=restore&state=failed');
+    const route = parseAddress('#/runs?kind=restore&before=x');
+    expect(changeQuery(route, { before: null, state: 'failed' })).toBe('#/runs?kind=restore&state=failed');
   });
 
-  it('are read whatever they hold', () => {
-    for (const odd of ['', '#', '#/%E0%A4%A', '#runs', '#/a?b?c']) expect(() => readAddress(odd)).not.toThrow();
+  it('are parsed whatever they hold', () => {
+    for (const odd of ['', '#', '#/%E0%A4%A', '#runs', '#/a?b?c']) expect(() => parseAddress(odd)).not.toThrow();
   });
 });
 
@@ -46,7 +46,7 @@ describe('a run in words', () => {
     );
   const snapshot = '20261124T020000Z-x7k2m9';
 
-  it('tells one from another', () => {
+  it('distinguishes runs', () => {
     expect(words({ snapshot, scope: { project: 'p1' }, dryRun: false })).toBe('Restore · Acme API · from 02:00 · LIVE');
     expect(words({ snapshot, scope: { all: true }, dryRun: true })).toBe('Restore · everything · from 02:00 · DRY RUN');
     expect(words({ snapshot, scope: { all: true }, target: 'staging' })).toBe(
@@ -72,7 +72,7 @@ describe('the steps of a run', () => {
     expect(list.filter(({ state }) => state === 'done').length).toBeGreaterThan(5);
   });
 
-  it('have their times one below the other', () => {
+  it('have their times on one axis', () => {
     const view = runView({ ...RUNNING, finishedAt: at(0) });
     const bars = waterfall(view, NOW);
     expect(bars.map(({ ms }) => ms)).toEqual([34_000, 60_000]);
@@ -90,19 +90,19 @@ describe('the plan of a restore', () => {
   const plan = planOf({ result: { plan: PLAN } }) as Plan;
 
   it('is one sentence', () => {
-    expect(consequence(plan, 40_000)).toBe('60 written, 4 overwritten, 1 removed, 312 untouched, about 40 s');
-    expect(consequence({ ...plan, total: { ...plan.total, write: 0, overwrite: 0, remove: 0 } }, null)).toBe(
+    expect(summarizePlan(plan, 40_000)).toBe('60 written, 4 overwritten, 1 removed, 312 untouched, about 40 s');
+    expect(summarizePlan({ ...plan, total: { ...plan.total, write: 0, overwrite: 0, remove: 0 } }, null)).toBe(
       'nothing written, 312 untouched',
     );
   });
 
   it('shows the families that change, and no other', () => {
-    expect(changedFamilies(plan).map(([family]) => family)).toEqual(['feedback']);
+    expect(findChangedFamilies(plan).map(([family]) => family)).toEqual(['feedback']);
   });
 
   it('takes as long as a drill took for as many keys', () => {
-    expect(estimate(plan, { keys: 377, milliseconds: 40_000 })).toBe(40_000);
-    expect([estimate(plan, null), estimate(plan, { keys: 0, milliseconds: 1 })]).toEqual([null, null]);
+    expect(estimateDuration(plan, { keys: 377, milliseconds: 40_000 })).toBe(40_000);
+    expect([estimateDuration(plan, null), estimateDuration(plan, { keys: 0, milliseconds: 1 })]).toEqual([null, null]);
   });
 });
 
@@ -117,18 +117,18 @@ describe('what is to be restored', () => {
       matches: '',
       mode: 'merge' as const,
     };
-    expect(wantedOf(readAddress(addressOf(wanted)).query)).toEqual(wanted);
-    expect(scopeWanted(wanted)).toEqual({ projects: ['p'], families: ['feedback', 'cluster'], matches: [], keys: [] });
+    expect(parseRestoreChoices(parseAddress(restoreAddress(wanted)).query)).toEqual(wanted);
+    expect(chosenScope(wanted)).toEqual({ projects: ['p'], families: ['feedback', 'cluster'], matches: [], keys: [] });
   });
 
-  it('is nothing as long as something is to be chosen', () => {
-    const of = (query: string) => scopeWanted(wantedOf(new URLSearchParams(query)));
+  it('is null while the choice is incomplete', () => {
+    const of = (query: string) => chosenScope(parseRestoreChoices(new URLSearchParams(query)));
     expect([of(''), of('scope=families'), of('scope=keys'), of('scope=nonsense')]).toEqual([null, null, null, null]);
     expect(of('scope=all')).toEqual({ all: true });
   });
 
-  it('takes a name for a name, whatever stands in it, and a pattern for a pattern', () => {
-    const of = (query: Record<string, string>) => scopeWanted(wantedOf(new URLSearchParams(query)));
+  it('takes names literally, and patterns as patterns', () => {
+    const of = (query: Record<string, string>) => chosenScope(parseRestoreChoices(new URLSearchParams(query)));
     const none = { projects: [], families: [], matches: [], keys: [] };
     expect(of({ scope: 'keys', key: 'a:1\nb:*\n[c]?' })).toEqual({ ...none, keys: ['a:1', 'b:*', '[c]?'] });
     expect(of({ scope: 'matches', match: 'a:1\nb:*' })).toEqual({ ...none, matches: ['a:1', 'b:*'] });
@@ -141,8 +141,8 @@ describe('what is to be restored', () => {
     const odd = fc.constantFrom('a\nb', '"quoted"', '"', '\r', 'feedback:*', 'base64:AA==');
     fc.assert(
       fc.property(fc.oneof(odd, names), (name) => {
-        const wanted = wantedOf(new URLSearchParams({ scope: 'keys', key: lineOf(name) }));
-        expect(scopeWanted(wanted)).toMatchObject({ keys: [name] });
+        const wanted = parseRestoreChoices(new URLSearchParams({ scope: 'keys', key: formatKeyLine(name) }));
+        expect(chosenScope(wanted)).toMatchObject({ keys: [name] });
       }),
     );
   });
@@ -151,7 +151,7 @@ describe('what is to be restored', () => {
 describe('the last thirty days', () => {
   it('have a state each, and a day without a backup is missed only after the first', () => {
     const { snapshots } = snapshotList();
-    const days = stripOf(
+    const days = buildHistory(
       snapshots.filter((_, index) => index !== 7),
       [drill()],
       NOW,
@@ -166,24 +166,24 @@ describe('the last thirty days', () => {
 
   it('count the best backup of a day, and none of another database or of a restore', () => {
     const others = [snapshotAt(0, { own: false }), snapshotAt(0, { purpose: 'safety' })];
-    expect(stripOf(others, [], NOW).every(({ state }) => state === 'none')).toBe(true);
+    expect(buildHistory(others, [], NOW).every(({ state }) => state === 'none')).toBe(true);
     const both = [snapshotAt(0, { trust: 'doubtful' }), snapshotAt(0)];
-    expect(stripOf(both, [], NOW).at(-1)?.state).toBe('verified');
+    expect(buildHistory(both, [], NOW).at(-1)?.state).toBe('verified');
   });
 
   it('do not call today missed before it is over', () => {
-    expect(stripOf([snapshotAt(2)], [], NOW).slice(-2)).toMatchObject([{ state: 'missed' }, { state: 'none' }]);
+    expect(buildHistory([snapshotAt(2)], [], NOW).slice(-2)).toMatchObject([{ state: 'missed' }, { state: 'none' }]);
   });
 
   it('know when the next run is due', () => {
-    expect(nextRun('0 2 * * *', NOW)).toBe('2026-11-25T02:00:00.000Z');
-    expect(nextRun('30 4 * * *', NOW)).toBe('2026-11-24T04:30:00.000Z');
-    expect(nextRun('0 2 * * 1', NOW)).toBeNull();
+    expect(findNextRun('0 2 * * *', NOW)).toBe('2026-11-25T02:00:00.000Z');
+    expect(findNextRun('30 4 * * *', NOW)).toBe('2026-11-24T04:30:00.000Z');
+    expect(findNextRun('0 2 * * 1', NOW)).toBeNull();
   });
 });
 
 describe('small words', () => {
-  it('tell null from zero', () => {
+  it('distinguish null from zero', () => {
     const of = (items: number | null, vectors: number | null, pending: number | null = 0) =>
       coverageOf({ items, vectors, pending }).words;
     expect([of(null, 3), of(3, null), of(0, 0), of(3, 3), of(0, 96), of(31, 20, 11)]).toEqual([
@@ -217,7 +217,7 @@ describe('small words', () => {
   });
 
   it('say why a snapshot is kept', () => {
-    expect(keptWords(['newest-verified', 'daily'])).toBe('latest, of its day');
-    expect(keptWords(['no-rule'])).toBe('');
+    expect(describeKept(['newest-verified', 'daily'])).toBe('latest, of its day');
+    expect(describeKept(['no-rule'])).toBe('');
   });
 });

@@ -47,13 +47,13 @@ describe('the plan of a restore', () => {
       code: 'not-restorable',
       message: /pending/,
     });
-    await standIn.settled();
+    await standIn.idle();
     await rig.create('another', false);
     await expect(rig.plan({ backup: pending.id })).rejects.toMatchObject({
       code: 'not-restorable',
       message: /\(backup\)/,
     });
-    await standIn.settled();
+    await standIn.idle();
     await expect(rig.plan({ backup: 'none' })).rejects.toMatchObject({ code: 'not-found' });
     expect(await rig.plan({ backup: pending.id })).toMatchObject({ backup: { state: 'completed' } });
   });

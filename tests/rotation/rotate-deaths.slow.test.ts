@@ -108,7 +108,7 @@ describe('a resumed rotation', () => {
   it('finds the old value for a rollback in another project, by its fingerprint', async () => {
     const bench = await deadHalfway();
     bench.clock.jump(LEASE_MS);
-    bench.vercel.set({ build: (_, { KEY }) => ({ looks: 0, ending: KEY === NEW ? 'ERROR' : 'READY' }) });
+    bench.vercel.set({ build: (_, { KEY }) => ({ buildingReads: 0, ending: KEY === NEW ? 'ERROR' : 'READY' }) });
     expect(await bench.run()).toMatchObject({ outcome: 'rolled-back', resumed: true });
     expect(stateOf(bench)).toEqual(ALL_OLD);
     await bench.stop();
@@ -119,7 +119,7 @@ describe('a resumed rotation', () => {
     bench.clock.jump(LEASE_MS);
     const dashboard = bench.vercel.project('dashboard').variables.find(({ key }) => key === 'KEY');
     if (dashboard !== undefined) dashboard.value = NEW;
-    bench.vercel.set({ build: (_, { KEY }) => ({ looks: 0, ending: KEY === NEW ? 'ERROR' : 'READY' }) });
+    bench.vercel.set({ build: (_, { KEY }) => ({ buildingReads: 0, ending: KEY === NEW ? 'ERROR' : 'READY' }) });
     const result = await bench.run({ candidates: ['some-other-value'] });
     expect(result).toMatchObject({ outcome: 'half-changed', resumed: true });
     expect(result.error?.message).toContain('The old value of KEY of backend is unknown');
@@ -131,7 +131,7 @@ describe('a resumed rotation', () => {
     bench.clock.jump(LEASE_MS);
     const dashboard = bench.vercel.project('dashboard').variables.find(({ key }) => key === 'KEY');
     if (dashboard !== undefined) dashboard.value = NEW;
-    bench.vercel.set({ build: (_, { KEY }) => ({ looks: 0, ending: KEY === NEW ? 'ERROR' : 'READY' }) });
+    bench.vercel.set({ build: (_, { KEY }) => ({ buildingReads: 0, ending: KEY === NEW ? 'ERROR' : 'READY' }) });
     expect(await bench.run({ candidates: ['other', OLD] })).toMatchObject({ outcome: 'rolled-back', resumed: true });
     expect(stateOf(bench)).toEqual(ALL_OLD);
     await bench.stop();
@@ -162,7 +162,7 @@ it('two rotations at once: one is refused, and nothing is mixed', async () => {
 });
 
 it('an interrupted rotation stops at once, and the same call continues', async () => {
-  const bench = await rotationBench({ build: () => ({ looks: 5 }) });
+  const bench = await rotationBench({ build: () => ({ buildingReads: 5 }) });
   const stop = new AbortController();
   bench.vercel.set({
     fault: ({ method }) => {

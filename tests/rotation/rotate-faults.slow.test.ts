@@ -79,7 +79,7 @@ describe('a fault at each call of a rotation', () => {
 
   it('refused, once, while a failed deployment is rolled back: the result says which variable has which value', async () => {
     const build = (project: string, { KEY }: Readonly<Record<string, string>>) => ({
-      looks: 1,
+      buildingReads: 1,
       ending: project === 'dashboard' && KEY === NEW ? ('ERROR' as const) : ('READY' as const),
     });
     await atEachCall(

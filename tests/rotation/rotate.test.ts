@@ -14,7 +14,7 @@ const failing = (code: 'github-denied' | 'github-unavailable', after: number) =>
 
 describe('a rotation', () => {
   it('sets the value in every project, rebuilds each and waits for it', async () => {
-    bench = await rotationBench({ build: () => ({ looks: 3 }) });
+    bench = await rotationBench({ build: () => ({ buildingReads: 3 }) });
     bench.health = () => true;
     const result = await bench.run();
     expect(result).toMatchObject({
@@ -159,7 +159,10 @@ describe('the proof at the end', () => {
 describe('deployments', () => {
   it('that fail roll everything back, and those that never served are not built again', async () => {
     bench = await rotationBench({
-      build: (project, { KEY }) => ({ looks: 1, ending: project === 'dashboard' && KEY === NEW ? 'ERROR' : 'READY' }),
+      build: (project, { KEY }) => ({
+        buildingReads: 1,
+        ending: project === 'dashboard' && KEY === NEW ? 'ERROR' : 'READY',
+      }),
     });
     expect(await bench.run()).toMatchObject({
       outcome: 'rolled-back',
@@ -171,7 +174,7 @@ describe('deployments', () => {
   });
 
   it('that never end are cancelled, and the old value serves', async () => {
-    bench = await rotationBench({ build: (_, { KEY }) => ({ looks: KEY === NEW ? 10_000 : 1 }) });
+    bench = await rotationBench({ build: (_, { KEY }) => ({ buildingReads: KEY === NEW ? 10_000 : 1 }) });
     expect(await bench.run()).toMatchObject({ outcome: 'rolled-back' });
     expect(stateOf(bench)).toEqual(ALL_OLD);
     expect(bench.vercel.project('backend').deployments[0]?.state).not.toBe('BUILDING');

@@ -23,7 +23,7 @@ beforeAll(async () => {
   account = open();
 });
 afterEach(async () => {
-  await standIn.settled();
+  await standIn.idle();
   standIn.setFaults({ reject: null, hang: 0, loseReply: 0 });
 });
 afterAll(async () => {

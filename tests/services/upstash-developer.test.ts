@@ -24,7 +24,7 @@ beforeAll(async () => {
   account = open();
 });
 afterEach(async () => {
-  await standIn.settled();
+  await standIn.idle();
   standIn.setFaults({ backupsFail: false });
 });
 afterAll(async () => {
@@ -69,7 +69,7 @@ describe("Upstash's developer API", () => {
     await account.createBackup(ID, 'one');
     expect(await account.backups(ID)).toMatchObject([{ name: 'one', state: 'pending', made: 'by-hand' }]);
     expect((await account.database(ID)).busy).toBe('backup');
-    await standIn.settled();
+    await standIn.idle();
     await standIn.backUpDaily(ID);
     const backups = await account.backups(ID);
     expect(backups.map(({ name, state, made }) => [name, state, made])).toEqual(
@@ -85,11 +85,11 @@ describe("Upstash's developer API", () => {
     await first.redis.set('since', 'v');
     await account.restoreBackup(ID, one?.id ?? '');
     expect((await account.database(ID)).busy).toBe('restore');
-    await standIn.settled();
+    await standIn.idle();
     expect(await dumpOf(first.url)).toEqual(before);
     await second.redis.set('other', 'v');
     await account.restoreBackup(OTHER, one?.id ?? '');
-    await standIn.settled();
+    await standIn.idle();
     expect(await dumpOf(second.url)).toEqual(before);
     await account.deleteBackup(ID, one?.id ?? '');
     expect((await account.backups(ID)).map(({ name }) => name)).toEqual(['daily']);
@@ -111,7 +111,7 @@ describe("Upstash's developer API", () => {
   it('tells of a backup that failed', async () => {
     standIn.setFaults({ backupsFail: true });
     await account.createBackup(ID, 'failing');
-    await standIn.settled();
+    await standIn.idle();
     expect(await account.backups(ID)).toContainEqual(expect.objectContaining({ name: 'failing', state: 'failed' }));
   });
 });

@@ -128,12 +128,12 @@ describe('deployments', () => {
     const { deployments } = connected();
     const from = await deployments.newest('backend');
     if (from === null) throw new Error('no deployment');
-    standIn.set({ build: () => ({ looks: 9 }) });
+    standIn.set({ build: () => ({ buildingReads: 9 }) });
     const begun = await deployments.redeploy('backend', from, 'mark');
     await deployments.cancel(begun.id);
     expect(await deployments.state(begun.id)).toBe('failed');
     expect(await failure(deployments.cancel(begun.id))).toMatchObject({ code: 'hosting-refused' });
-    standIn.set({ build: () => ({ looks: 0, ending: 'ERROR' }) });
+    standIn.set({ build: () => ({ buildingReads: 0, ending: 'ERROR' }) });
     expect((await deployments.redeploy('backend', from, 'mark-2')).state).toBe('failed');
   });
 });

@@ -5,21 +5,21 @@ import { asCallError } from '../state/use-feed.js';
 import { Problem } from './problem.js';
 
 interface Props {
-  /** On the button that opens it. */
-  readonly open: string;
-  /** On the button that does it. */
-  readonly verb: string;
+  /** Text of the button that opens the form. */
+  readonly label: string;
+  /** Text of the button that confirms. */
+  readonly confirmLabel: string;
   readonly danger?: boolean;
-  /** What a text has to be given for, such as `Why`; left out: none is asked for. */
-  readonly reason?: string;
-  /** What it does, in a sentence. */
+  /** Label of a required text field for the reason; without a label there is no field. */
+  readonly reasonLabel?: string;
+  /** What the action does, in a sentence. */
   readonly children: ComponentChildren;
-  readonly onDo: (reason: string) => Promise<unknown>;
+  readonly perform: (reason: string) => Promise<unknown>;
   readonly onDone: () => void;
 }
 
-/** A small act that is asked back for in its place: what it does, a reason where one is needed, and the button that does it. */
-export function Ask({ open, verb, danger = false, reason, children, onDo, onDone }: Props) {
+/** A button that opens an inline confirmation: what the action does, a field for the reason if needed, and a button. */
+export function ConfirmAction({ label, confirmLabel, danger = false, reasonLabel, children, perform, onDone }: Props) {
   const id = useId();
   const [isOpen, setOpen] = useState(false);
   const [text, setText] = useState('');
@@ -28,7 +28,7 @@ export function Ask({ open, verb, danger = false, reason, children, onDo, onDone
   const form = useRef<HTMLFormElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const wasOpen = useRef(false);
-  // Before the next frame is drawn: a key that is pressed between the two would get lost.
+  // Before the next paint: a key pressed between paint and focus would be lost.
   useLayoutEffect(() => {
     if (isOpen) form.current?.querySelector<HTMLElement>('input, button')?.focus();
     else if (wasOpen.current) opener.current?.focus();
@@ -39,7 +39,7 @@ export function Ask({ open, verb, danger = false, reason, children, onDo, onDone
     setBusy(true);
     setError(null);
     try {
-      await onDo(text.trim());
+      await perform(text.trim());
       setOpen(false);
       onDone();
     } catch (thrown) {
@@ -50,16 +50,16 @@ export function Ask({ open, verb, danger = false, reason, children, onDo, onDone
   if (!isOpen) {
     return (
       <button type="button" class={danger ? 'danger-line' : ''} ref={opener} onClick={() => setOpen(true)}>
-        {open}
+        {label}
       </button>
     );
   }
   return (
-    <form class="ask" ref={form} onSubmit={(event) => void submit(event)}>
+    <form class="confirm-action" ref={form} onSubmit={(event) => void submit(event)}>
       <p>{children}</p>
-      {reason !== undefined && (
+      {reasonLabel !== undefined && (
         <div class="field">
-          <label for={id}>{reason}</label>
+          <label for={id}>{reasonLabel}</label>
           <input
             id={id}
             required
@@ -74,9 +74,9 @@ export function Ask({ open, verb, danger = false, reason, children, onDo, onDone
         <button
           type="submit"
           class={danger ? 'danger' : 'primary'}
-          disabled={busy || (reason !== undefined && text.trim() === '')}
+          disabled={busy || (reasonLabel !== undefined && text.trim() === '')}
         >
-          {busy ? 'One moment…' : verb}
+          {busy ? 'One moment…' : confirmLabel}
         </button>
         <button type="button" onClick={() => setOpen(false)}>
           Leave it

@@ -6,22 +6,22 @@ import { address } from './address.js';
 export const SCOPES = ['project', 'families', 'keys', 'matches', 'all'] as const;
 export type ScopeKind = (typeof SCOPES)[number];
 
-/** What is to be restored, as it is chosen and as the address of the view has it. */
-export interface Wanted {
+/** What to restore: the choices of the form, which are kept in the address of the view. */
+export interface RestoreChoices {
   readonly snapshot: string;
   readonly scope: ScopeKind;
   readonly project: string;
   readonly families: readonly string[];
-  /** Names of keys, one a line; what stands in them is never a pattern. */
+  /** Names of keys, one per line, never patterns. */
   readonly keys: string;
-  /** Patterns on the names of keys, one a line. */
+  /** Patterns of key names, one per line. */
   readonly matches: string;
   readonly mode: Mode;
 }
 
 const MODES: readonly Mode[] = ['replace', 'merge', 'missing'];
 
-export function wantedOf(query: URLSearchParams): Wanted {
+export function parseRestoreChoices(query: URLSearchParams): RestoreChoices {
   const scope = SCOPES.find((kind) => kind === query.get('scope')) ?? 'project';
   return {
     snapshot: query.get('snapshot') ?? '',
@@ -34,19 +34,19 @@ export function wantedOf(query: URLSearchParams): Wanted {
   };
 }
 
-/** The address of the view with these choices; `plan`: the dry run that shows what they would do. */
-export function addressOf(wanted: Wanted, plan: string | null = null): string {
+/** The address of the view with these choices; `plan` is the id of their dry run. */
+export function restoreAddress(wanted: RestoreChoices, plan: string | null = null): string {
   const { mode, scope, snapshot } = wanted;
   return address(['restore'], {
     snapshot,
     scope,
-    ...chosenOf(wanted),
+    ...scopeQuery(wanted),
     mode: mode === 'replace' ? null : mode,
     plan,
   });
 }
 
-function chosenOf({ families, keys, matches, project, scope }: Wanted): Readonly<Record<string, string>> {
+function scopeQuery({ families, keys, matches, project, scope }: RestoreChoices): Readonly<Record<string, string>> {
   switch (scope) {
     case 'all':
       return {};
@@ -61,8 +61,8 @@ function chosenOf({ families, keys, matches, project, scope }: Wanted): Readonly
   }
 }
 
-/** The scope that is asked for; null as long as something is still to be chosen. */
-export function scopeWanted({ families, keys, matches, project, scope }: Wanted): Scope | null {
+/** The chosen scope; null while the choice is incomplete. */
+export function chosenScope({ families, keys, matches, project, scope }: RestoreChoices): Scope | null {
   switch (scope) {
     case 'all':
       return { all: true };
@@ -72,24 +72,24 @@ export function scopeWanted({ families, keys, matches, project, scope }: Wanted)
       if (families.length === 0) return null;
       return { projects: project === '' ? [] : [project], families: [...families], matches: [], keys: [] };
     case 'keys':
-      return linesOf(keys).length === 0 ? null : { ...NO_KEYS, keys: linesOf(keys).map(nameOf) };
+      return splitLines(keys).length === 0 ? null : { ...NO_KEYS, keys: splitLines(keys).map(parseKeyLine) };
     case 'matches':
-      return linesOf(matches).length === 0 ? null : { ...NO_KEYS, matches: linesOf(matches) };
+      return splitLines(matches).length === 0 ? null : { ...NO_KEYS, matches: splitLines(matches) };
   }
 }
 
 const NO_KEYS = { projects: [], families: [], matches: [], keys: [] };
 
-function linesOf(text: string): string[] {
+function splitLines(text: string): string[] {
   return text.split('\n').filter((line) => line !== '');
 }
 
-/** A name as its line has it: one that would be several lines, or would be taken for a quoted one, is quoted as JSON. */
-export function lineOf(name: string): string {
+/** Writes a key name as a line: a name with line breaks or with a leading quote is quoted as JSON. */
+export function formatKeyLine(name: string): string {
   return /^"|[\r\n]/.test(name) ? JSON.stringify(name) : name;
 }
 
-function nameOf(line: string): string {
+function parseKeyLine(line: string): string {
   if (!line.startsWith('"')) return line;
   try {
     const name: unknown = JSON.parse(line);
@@ -99,22 +99,22 @@ function nameOf(line: string): string {
   }
 }
 
-export interface Planned {
+export interface PlannedRestore {
   readonly snapshot: string;
   readonly scope: Scope | null;
   readonly mode: Mode;
-  /** The name of the database that the plan is for; null for the one that is backed up. */
+  /** The name of the target database; null for the protected one. */
   readonly target: string | null;
-  /** What else the dry run was asked for: who carries out the plan asks for the same. */
+  /** Other options of the dry run; the restore uses the same. */
   readonly options: Pick<RestoreOrder, 'expiry' | 'settle' | 'safety' | 'reindex' | 'fromSource'>;
 }
 
-/** What a dry run was asked for: the scope, as the server has understood it, and the rest. */
-export function plannedBy(input: unknown, wanted: Wanted): Planned {
+/** Reads the request of a dry run: the scope as the server parsed it, and the options. */
+export function parsePlannedRestore(input: unknown, wanted: RestoreChoices): PlannedRestore {
   const { expiry, fromSource, mode, reindex, safety, scope, settle, snapshot, target } = fieldsOf(input);
   return {
     snapshot: typeof snapshot === 'string' ? snapshot : wanted.snapshot,
-    scope: scopeOf(scope) ?? scopeWanted(wanted),
+    scope: scopeOf(scope) ?? chosenScope(wanted),
     mode: MODES.find((each) => each === mode) ?? wanted.mode,
     target: typeof target === 'string' ? target : null,
     options: {
