@@ -51,7 +51,9 @@ it('a restore whose saved state was removed says when that was, and offers no un
   expect(before.document).not.toHaveProperty('undoRemoved');
   expect((await said((context) => forget(context, undo, { reason: 'asked for it' }))).code).toBe(0);
   const after = await said((context) => showRun(context, id, {}));
-  expect(after.text).toMatch(new RegExp(`not possible: the previous state was saved as snapshot ${undo}, which was removed at 20`));
+  expect(after.text).toMatch(
+    new RegExp(`not possible: the previous state was saved as snapshot ${undo}, which was removed at 20`),
+  );
   expect(after.text).toContain('(forgotten)');
   expect(after.text).not.toContain('--no-safety');
   expect(after.document).toMatchObject({ undoRemoved: { at: expect.any(String), reasons: ['forgotten'] } });
