@@ -108,10 +108,10 @@ async function openRehearsal(context: Context, stack: Stack, incident: string | 
   });
   const control = await openControl(running, CONTROL_FILE);
   try {
-    const told = incident === null ? null : await running.begin(incident);
-    context.document({ urls: stack.urls, envFile: ENV_FILE, ...(told ?? {}) });
+    const started = incident === null ? null : await running.begin(incident);
+    context.document({ urls: stack.urls, envFile: ENV_FILE, ...(started ?? {}) });
     context.print(describeStack(stack));
-    if (told !== null) context.print(incidentWords(told));
+    if (started !== null) context.print(incidentWords(started));
     return control;
   } catch (error) {
     await control.stop();
@@ -141,9 +141,9 @@ function listIncidents(context: Context): number {
   return 0;
 }
 
-function printIncident(context: Context, told: StartedIncident): number {
-  context.document(told);
-  context.print(incidentWords(told));
+function printIncident(context: Context, started: StartedIncident): number {
+  context.document(started);
+  context.print(incidentWords(started));
   return 0;
 }
 

@@ -87,12 +87,12 @@ export function assertHoldsProject(manifest: Manifest, project: string, file?: s
   const name = manifest.recipients.length > 0 ? projectLabel(project) : project;
   if (countOf(byProject, name) > 0) return;
   const what = file === undefined ? `Snapshot ${manifest.id}` : `The file ${file}`;
-  const look =
+  const remedy =
     file === undefined
       ? `\`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`
       : fileHint(file);
   throw new AppError('not-found', `${what} holds no project ${JSON.stringify(project.slice(0, 64))}`, {
-    hint: `Give the project's whole id. ${look}`,
+    hint: `Give the project's whole id. ${remedy}`,
   });
 }
 

@@ -44,7 +44,7 @@ async function setUpService(
   ports.print({ kind: 'begins', service });
   let values = given;
   for (let again = false; ; again = true) {
-    if (ports.prompter !== null) values = await askAll(service, values, again, ports);
+    if (ports.prompter !== null) values = await promptForAll(service, values, again, ports);
     const outcome = await fillAndCheck(service, values, ports);
     if (ports.prompter === null || outcome.checks.every(({ ok }) => ok)) return outcome;
     const choice = await ports.prompter.select(`${service.title}: something failed`, [
@@ -71,7 +71,7 @@ async function isWanted(service: Service, values: Values, { prompter, costOf }: 
   );
 }
 
-async function askAll(service: Service, given: Values, again: boolean, ports: SetupPorts): Promise<Values> {
+async function promptForAll(service: Service, given: Values, again: boolean, ports: SetupPorts): Promise<Values> {
   let values = given;
   const isDone =
     missingOf(service, values).length === 0 && service.questions.some(({ variable }) => variable in values);
@@ -79,12 +79,16 @@ async function askAll(service: Service, given: Values, again: boolean, ports: Se
   for (const question of service.questions) {
     const { variable, when } = question;
     if (when?.(values) === false || (variable in values && !again)) continue;
-    values = await askQuestion(question, values, ports);
+    values = await promptForAnswer(question, values, ports);
   }
   return values;
 }
 
-async function askQuestion(question: Question, values: Values, { prompter, problemOf }: SetupPorts): Promise<Values> {
+async function promptForAnswer(
+  question: Question,
+  values: Values,
+  { prompter, problemOf }: SetupPorts,
+): Promise<Values> {
   const { optional = false, variable } = question;
   const present = values[variable] ?? '';
   const problem = (text: string): string | null => {

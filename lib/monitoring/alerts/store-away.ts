@@ -20,9 +20,9 @@ const MAX_NAMED = 50;
  */
 export function storeAwayMessage(at: number, alerts: readonly SentAlert[]): QueueMessage {
   const storeAway = new Date(at).toISOString();
-  const told = alerts.slice(0, MAX_NAMED).map(({ code, subject }) => ({ code, subject }));
+  const sent = alerts.slice(0, MAX_NAMED).map(({ code, subject }) => ({ code, subject }));
   return {
-    body: JSON.stringify({ storeAway, told }),
+    body: JSON.stringify({ storeAway, told: sent }),
     deduplicationId: `store-away-${storeAway.slice(0, 16).replace(/\D/g, '')}`,
     delaySeconds: DELAY_SECONDS,
     flow: null,
