@@ -189,7 +189,7 @@ async function snapshotStep(parts: GuardParts, budget: Budget): Promise<Summary>
   const started = await startSnapshot(engine, 'guard');
   if (!started.started) return { state: 'under-way', ageHours, run: started.holder };
   const { id } = started.run;
-  if (queued && (await isEnqueued(parts, id))) return { state: 'started', ageHours, run: id };
+  if (queued && (await tryEnqueue(parts, id))) return { state: 'started', ageHours, run: id };
   const run = await work(id, shareOf(budget, ports.clock, 3 / 4)).catch((error: unknown) => {
     // The queue had taken the run, and only its answer was lost.
     if (queued && error instanceof AppError && error.code === 'busy') return null;
@@ -198,8 +198,8 @@ async function snapshotStep(parts: GuardParts, budget: Budget): Promise<Summary>
   return { state: run?.state ?? 'started', ageHours, run: id };
 }
 
-/** Hands a run to the queue. A queue that does not take it must not keep the guard from doing the work itself. */
-async function isEnqueued({ engine, ports }: GuardParts, id: string): Promise<boolean> {
+/** Hands a run to the queue; false if the queue refuses it, so that the guard does the work itself. */
+async function tryEnqueue({ engine, ports }: GuardParts, id: string): Promise<boolean> {
   try {
     await engine.enqueue(id);
     return true;
