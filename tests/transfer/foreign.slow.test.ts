@@ -209,7 +209,7 @@ describe('inexact values in a dump', () => {
     ['entries out of order', entries(['5-1', ['f', 'v']], ['3-1', ['f', 'v']]), 'the entries of the stream are not in'],
     ['an entry without fields', entries(['5-1', []]), 'an entry of the stream is one that Redis does not accept'],
     ['an entry that is none', entries(null), 'an entry of the stream has no id'],
-    ['a time below all', { key: 'k', type: 'string', value: 'v', ttl: -5 }, 'its `ttl` is no time'],
+    ['a time below all', { key: 'k', type: 'string', value: 'v', ttl: -5 }, 'its `ttl` is not a time'],
     [
       'a database without a number',
       { key: 'k', type: 'string', value: 'v', db: 'main' },
@@ -223,7 +223,7 @@ describe('inexact values in a dump', () => {
       'its value is not the text of a JSON document',
     ],
     ['a key that is missing', { type: 'string', value: 'v' }, 'it has no field `key`'],
-    ['a time that is none', { key: 'k', type: 'string', value: 'v', ttl: 'soon' }, 'its `ttl` is no whole number'],
+    ['a time that is none', { key: 'k', type: 'string', value: 'v', ttl: 'soon' }, 'its `ttl` is not a whole number'],
   ])('are refused with their line: %s', async (_, value, words) => {
     const path = await bench.file('odd.jsonl', lines({ key: 'first', type: 'string', value: 'v', db: '0' }, value));
     await expect(bench.staged(path)).rejects.toMatchObject({
