@@ -136,7 +136,7 @@ function latestPicker<E extends CatalogEntry = CatalogEntry>(
       return best !== null && best.begun >= timeOfId(entry.id) && !order.isFollowedBefore(entry.id, best.entry.id);
     },
     latest(): Latest<E> {
-      const { entry = null, begun = Number.NaN } = best ?? {};
+      const { entry = null } = best ?? {};
       const newer =
         entry === null
           ? seen
@@ -149,7 +149,7 @@ function latestPicker<E extends CatalogEntry = CatalogEntry>(
         // Dated after `latest` by a clock that was right: the clock of `latest` was behind.
         return wasAhead ? [{ id: assessment.id, ...datedAhead(entry?.id ?? '') }] : [];
       });
-      return { entry, begun, passedOver };
+      return { entry, begun: entry === null ? Number.NaN : order.begunAtLatest(entry), passedOver };
     },
   };
 }

@@ -17,7 +17,8 @@ export const AHEAD_MS = 5 * 60_000;
 export const MOST_RUNS = 16;
 
 /** The order of runs: within one count (`series`), each claim of a lease has a higher fencing number than the claims before. */
-export type OrderedRun = Pick<RunRecord, 'id' | 'lease' | 'fence' | 'firstFence'> & Partial<Pick<RunRecord, 'series'>>;
+export type OrderedRun = Pick<RunRecord, 'id' | 'lease' | 'fence' | 'firstFence'> &
+  Partial<Pick<RunRecord, 'series' | 'source'>>;
 
 /**
  * Reads the input of `orderOf`: the newest runs, and the runs that took the newest snapshots. For a snapshot whose run has no
@@ -76,11 +77,11 @@ function runOf(
   if (manifest === null || sealed === null || purposeOf(manifest) !== 'backup') return [];
   const { fits, signature } = verifySignature(manifest, sealed, signer);
   if (!fits || signature === false) return [];
-  const { id, order } = manifest;
+  const { id, order, source } = manifest;
   const [first, last] = fences ?? [order?.fence, order?.fence];
   if (first === undefined || last === undefined) return [];
-  if (order === undefined) return [{ id, lease, firstFence: first, fence: last }];
-  return [{ id, lease, series: order.series, firstFence: order.fence, fence: Math.max(last, order.fence) }];
+  if (order === undefined) return [{ id, lease, source, firstFence: first, fence: last }];
+  return [{ id, lease, source, series: order.series, firstFence: order.fence, fence: Math.max(last, order.fence) }];
 }
 
 /** What fencing numbers and dates together say of the order of snapshots. */
@@ -90,6 +91,11 @@ export interface Order {
    * dated before it, since then a clock was ahead.
    */
   begunAt(entry: Dated): number;
+  /**
+   * Like `begunAt` for the age of a snapshot, which must not be too low: every later run that is dated before the snapshot counts, until
+   * a run after that one is dated after the snapshot again.
+   */
+  begunAtLatest(entry: Dated): number;
   /** When a snapshot was finished at the latest; Infinity where its clock was behind and nothing came after it. */
   doneBy(entry: Dated): number;
   /** Whether the first was begun after the second; null where the numbers do not tell. */
@@ -138,6 +144,19 @@ export function orderOf(runs: readonly OrderedRun[], now: number, doubt: 'ahead'
       const from = manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
       // Before it, not with it: of the two the later one is the newer.
       return Math.min(from, ...(around(id)?.after ?? []).map((run) => timeOfId(run.id) - 1));
+    },
+    begunAtLatest: ({ id, manifest }) => {
+      const from = manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
+      const own = placed.get(id);
+      if (own === undefined) return from;
+      // The clocks of another database's deployment say nothing about the clock of this one.
+      const isOther = ({ source }: OrderedRun): boolean =>
+        source != null && own.source != null && source !== own.source;
+      const later = inCount(countOf(own)).filter((run) => (run.firstFence ?? 0) > own.fence && !isOther(run));
+      const confirms = (run: OrderedRun): boolean => timeOfId(run.id) >= from && timeOfId(run.id) <= now + AHEAD_MS;
+      const isRefuted = (run: OrderedRun): boolean =>
+        later.some((next) => (next.firstFence ?? 0) > run.fence && confirms(next));
+      return Math.min(from, ...later.filter((run) => !isRefuted(run)).map((run) => timeOfId(run.id) - 1));
     },
     doneBy: ({ id, manifest }) => {
       const to = Date.parse(manifest?.window.to ?? '');
