@@ -180,7 +180,7 @@ describe('what the page does', () => {
     it('prompts for a new token when the old one is refused, and keeps the input', async () => {
       await open(RESTORE);
       await page.getByLabel('Some keys').check();
-      await page.getByLabel('Keys, one a line').fill('feedback:1\ncluster:*');
+      await page.getByLabel('Keys, one per line').fill('feedback:1\ncluster:*');
       const refused = { status: 401, code: 'unauthorized', detail: 'The token was changed' };
       await problem('**/api/status', 1, refused);
       await page.getByRole('button', { name: 'Refresh' }).click();
@@ -193,7 +193,7 @@ describe('what the page does', () => {
       await dialog.getByLabel('Admin token').fill(TOKEN);
       await dialog.getByRole('button', { name: 'Sign in' }).click();
       await dialog.waitFor({ state: 'detached' });
-      expect(await page.getByLabel('Keys, one a line').inputValue()).toBe('feedback:1\ncluster:*');
+      expect(await page.getByLabel('Keys, one per line').inputValue()).toBe('feedback:1\ncluster:*');
     });
 
     it('shows why an action was refused, and lets it be retried', async () => {

@@ -62,7 +62,7 @@ export async function startBrowser(): Promise<Browser> {
 
 function watched(page: Page): Watched {
   const complaints: string[] = [];
-  page.setDefaultTimeout(600_000);
+  page.setDefaultTimeout(180_000);
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('dialog', (dialog) => {
     complaints.push(`a dialog opened: ${dialog.message()}`);

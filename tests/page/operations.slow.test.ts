@@ -98,7 +98,7 @@ describe('the page over the real functions', () => {
 
   it('pins a snapshot with the reason, and unpins it', async () => {
     await page.getByRole('button', { name: 'Pin…' }).click();
-    await page.getByLabel('Why does it have to stay?').fill('before the move');
+    await page.getByLabel('Why must it be kept?').fill('before the move');
     await page.getByRole('button', { name: 'Pin', exact: true }).click();
     await page.getByText('before the move').waitFor();
     await page.getByRole('button', { name: 'Unpin…' }).click();
