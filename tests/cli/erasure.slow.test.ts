@@ -70,7 +70,7 @@ it('shows which snapshots hold data of a user and until when, and projects share
   expect(shown.holders[0]?.keys).toBeGreaterThan(120);
   expect(Date.parse(shown.holders[0]?.goesAt ?? '')).toBeGreaterThan(Date.now());
   const { stdout } = await cli(['forget-user', user, '--dry-run'], env);
-  expect(stdout).toContain(`1 of 1 snapshot still holds it`);
+  expect(stdout).toContain(`1 of 1 snapshot still holds these data`);
   expect(stdout).toContain('Nothing was changed');
   for (const id of ['unheard-of', '__proto__', 'constructor', 'toString'])
     expect([id, await plan('forget-project', id, '--dry-run')]).toMatchObject([id, { code: 0, holders: [] }]);
