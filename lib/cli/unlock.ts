@@ -125,7 +125,7 @@ export async function cancel(
       : `Run ${id}, a ${traitsOf(run.kind).title}, had already ended: ${run.state}. Nothing was changed.`,
   );
   const { error, finishedAt, kind, state } = run;
-  context.document({ run: id, kind, state, cancelled, finishedAt, error });
+  context.document({ run: id, kind, state, cancelled, finishedAt, hint: cancelled ? (error?.hint ?? null) : null });
   return 0;
 }
 
