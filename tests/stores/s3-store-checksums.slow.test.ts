@@ -134,7 +134,14 @@ describe('a refusal is reported with its cause', () => {
       /service control policy/,
     ],
     ['rights', 403, 'AccessDenied', 'Access Denied', 'store-denied', /s3:PutObject/],
-    ['bytes that changed', 400, 'BadDigest', 'The Content-MD5 did not match', 'store-unavailable', /changed on the way/],
+    [
+      'bytes that changed',
+      400,
+      'BadDigest',
+      'The Content-MD5 did not match',
+      'store-unavailable',
+      /changed on the way/,
+    ],
     ['a clock', 403, 'RequestTimeTooSkewed', 'too large', 'store-denied', /NTP/],
     ['a session token', 400, 'InvalidToken', 'malformed', 'store-denied', /S3_SESSION_TOKEN/],
     [
