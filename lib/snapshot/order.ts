@@ -140,14 +140,11 @@ export function orderOf(runs: readonly OrderedRun[], now: number, doubt: 'ahead'
   };
   return {
     follows,
-    begunAt: ({ id, manifest }) => {
-      const from = manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
-      // Before it, not with it: of the two the later one is the newer.
-      return Math.min(from, ...(around(id)?.after ?? []).map((run) => timeOfId(run.id) - 1));
-    },
-    begunAtLatest: ({ id, manifest }) => {
-      const from = manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
-      const own = placed.get(id);
+    // Before the later run, not with it: of the two the later one is the newer.
+    begunAt: (entry) => Math.min(datedAt(entry), ...(around(entry.id)?.after ?? []).map((run) => timeOfId(run.id) - 1)),
+    begunAtLatest: (entry) => {
+      const from = datedAt(entry);
+      const own = placed.get(entry.id);
       if (own === undefined) return from;
       // The clocks of another database's deployment say nothing about the clock of this one.
       const isOther = ({ source }: OrderedRun): boolean =>
@@ -210,16 +207,20 @@ function longest(row: readonly Numbered[], way: 1 | -1): Numbered[] {
   return found;
 }
 
+/** When a snapshot says that it was begun, in milliseconds since the epoch. NaN for an invalid date. */
+function datedAt({ id, manifest }: Dated): number {
+  return manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
+}
+
 /** How far ahead of our clock a snapshot is dated, in milliseconds; 0 or less when it is not. NaN for an invalid date. */
-export function aheadBy({ id, manifest }: Pick<CatalogEntry, 'id' | 'manifest'>, now: number): number {
-  const from = manifest === null ? timeOfId(id) : Date.parse(manifest.window.from);
-  return Math.max(from, timeOfId(id)) - now;
+export function aheadBy(entry: Dated, now: number): number {
+  return Math.max(datedAt(entry), timeOfId(entry.id)) - now;
 }
 
 /**
  * Whether a snapshot is dated after the present by our clock. One of the two clocks is wrong, and while it is unknown which,
  * the age is unknown: the snapshot can be restored, but is not `latest` and meets no objective.
  */
-export function isFromFuture(entry: Pick<CatalogEntry, 'id' | 'manifest'>, now: number): boolean {
+export function isFromFuture(entry: Dated, now: number): boolean {
   return !(aheadBy(entry, now) <= AHEAD_MS);
 }
