@@ -50,3 +50,10 @@ export async function readKnown<T>(store: ObjectStore, name: string, schema: z.Z
     return passOver(store, name, found);
   }
 }
+
+/** Of the dated statements about each thing, the newest; of two of the same time, the later in the list. `at`: ISO 8601. */
+export function newestBy<T extends { readonly at: string }>(statements: readonly T[], keyOf: (each: T) => string): T[] {
+  const newest = new Map<string, T>();
+  for (const each of statements) if ((newest.get(keyOf(each))?.at ?? '') <= each.at) newest.set(keyOf(each), each);
+  return [...newest.values()];
+}

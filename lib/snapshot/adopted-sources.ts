@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
-import { updateObject } from '../control/object.js';
+import { newestBy, updateObject } from '../control/object.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
@@ -85,9 +85,7 @@ function unite(one: Sources, other: Sources): Sources {
 
 /** Of each source the newest statement. */
 function newestOf(list: readonly AdoptedSource[]): AdoptedSource[] {
-  const newest = new Map<string, AdoptedSource>();
-  for (const each of list) if ((newest.get(each.source)?.at ?? '') <= each.at) newest.set(each.source, each);
-  return [...newest.values()];
+  return newestBy(list, ({ source }) => source);
 }
 
 function updateSources(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {

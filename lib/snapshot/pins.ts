@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { passOver, unprovenIn } from '../control/authenticated-store.js';
-import { updateObject } from '../control/object.js';
+import { newestBy, updateObject } from '../control/object.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -89,9 +89,7 @@ function unite(one: Pins, other: Pins): Pins {
 
 /** Of each snapshot the newest statement, the oldest first. */
 function withNewest<T extends Pick<Decision, 'id' | 'at'>>(before: readonly T[], added: readonly T[]): T[] {
-  const newest = new Map<string, T>();
-  for (const each of [...before, ...added]) if ((newest.get(each.id)?.at ?? '') <= each.at) newest.set(each.id, each);
-  return [...newest.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
+  return newestBy([...before, ...added], ({ id }) => id).sort((a, b) => (a.at < b.at ? -1 : 1));
 }
 
 /** Keeps the reason for which a snapshot is removed. */
