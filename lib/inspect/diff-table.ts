@@ -1,4 +1,4 @@
-import { keyHash } from '../snapshot/key-set.js';
+import { keyHash } from '../redis/key-sets.js';
 import type { Entry } from './entry.js';
 
 /** Type, key family and project of a key. */

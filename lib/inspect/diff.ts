@@ -1,5 +1,5 @@
 import { isDue, type ExpiryTime } from '../snapshot/expiry-time.js';
-import { hashSet } from '../snapshot/hash-set.js';
+import { hashSet } from '../redis/key-sets.js';
 import { keyOf, type RecordLine } from '../snapshot/record.js';
 import { toText } from '../snapshot/text.js';
 import {

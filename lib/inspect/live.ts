@@ -2,7 +2,7 @@ import { pMapIterable } from 'p-map';
 import { toAppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { RedisPort } from '../ports/redis.js';
-import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../redis/whole-walk.js';
+import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../redis/scan.js';
 import { contentBuilder } from '../restore/compare/content.js';
 import { readLive } from '../restore/compare/read-live.js';
 import { clockAheadOf } from '../restore/target-clock.js';

@@ -1,6 +1,9 @@
+import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { RedisArgument, RedisPort, RedisReply, RedisValue } from '../ports/redis.js';
 import { isTooLarge, saysTooLarge } from './halving.js';
+import { runOne } from './run-one.js';
+import { hashSet } from './key-sets.js';
 
 /** One reply of SCAN. */
 export interface ScanReply {
@@ -81,4 +84,124 @@ function smallestTooLarge(): AppError {
   return new AppError('redis-reply-too-large', 'A reply of SCAN is over the size limit even with COUNT 1', {
     hint: 'The names of a few keys are larger than one reply of the plan. Upgrade the plan, or remove or rename these keys.',
   });
+}
+
+/** What a server reports about itself at one moment. A figure that it does not report is null. */
+export const serverMarkSchema = z.object({
+  /** Changes with every start of the server process; a replica has another. */
+  runId: z.string().nullable(),
+  /** DBSIZE. Counts expired keys until the server removes them. */
+  keys: z.number(),
+  /** Keys of this database that have an expiry. */
+  expires: z.number().nullable(),
+  /** Keys that expired since the server was started, in all databases. */
+  expired: z.number().nullable(),
+});
+export type ServerMark = z.infer<typeof serverMarkSchema>;
+
+/** Costs two commands. Throws `redis-denied` when the server refuses DBSIZE. */
+export async function readServerMark(redis: RedisPort): Promise<ServerMark> {
+  const [size, info] = await redis.pipeline([['DBSIZE'], ['INFO']]);
+  if (size === undefined || 'error' in size) {
+    throw new AppError('redis-denied', 'The database refuses DBSIZE', {
+      hint: 'DBSIZE is needed to check that all keys were read. Allow the token to use it; see docs/operations.md.',
+    });
+  }
+  const keys = Number(size.value);
+  const text = infoText(info);
+  return {
+    runId: runIdIn(text),
+    keys,
+    expires: expiresIn(text, keys),
+    expired: numberIn(text, /^expired_keys:(\d+)/m),
+  };
+}
+
+/** Reads only the `runId` of a server mark; costs one command. */
+export async function runIdOf(redis: RedisPort): Promise<string | null> {
+  const info = await runOne(redis, (sdk) => sdk.exec<string>(['INFO', 'server']));
+  return 'value' in info ? runIdIn(info.value) : null;
+}
+
+function infoText(info: RedisReply | undefined): string {
+  return info !== undefined && 'value' in info && Buffer.isBuffer(info.value) ? info.value.toString('latin1') : '';
+}
+
+function runIdIn(info: string): string | null {
+  return /^run_id:(\w+)/m.exec(info)?.[1] ?? null;
+}
+
+/**
+ * Whether SCAN's guarantee held from one mark to the other: a cursor is invalid after a restart of the server, or on another
+ * server. Null when the server does not report its `run_id`.
+ */
+export function isSameServer(before: ServerMark, after: ServerMark): boolean | null {
+  return before.runId === null || after.runId === null ? null : before.runId === after.runId;
+}
+
+/** INFO lists every database without saying which is ours: of several, ours is the one with our size, if only one has it. */
+function expiresIn(info: string, keys: number): number | null {
+  const lines = [...info.matchAll(/^db\d+:keys=(\d+),expires=(\d+)/gm)];
+  if (lines.length === 0) return keys === 0 && /^# keyspace/im.test(info) ? 0 : null;
+  const ours = lines.length === 1 ? lines : lines.filter(([, size]) => Number(size) === keys);
+  return ours.length === 1 ? Number(ours[0]?.[2]) : null;
+}
+
+function numberIn(info: string, pattern: RegExp): number | null {
+  const found = pattern.exec(info)?.[1];
+  return found === undefined ? null : Number(found);
+}
+
+export const walkStateSchema = z.object({
+  /** The server mark at the start of the walk; null before the start. */
+  mark: serverMarkSchema.nullable(),
+  /** Earlier walks that may have missed names. */
+  repeats: z.number().int(),
+});
+/** A walk over all names that may have to be repeated. */
+export type WalkState = z.infer<typeof walkStateSchema>;
+
+export const NEW_WALK: WalkState = { mark: null, repeats: 0 };
+
+/** The walk fails when the server restarted during this many walks in a row and one more. */
+const MOST_REPEATS = 5;
+
+export async function beginWalk(redis: RedisPort, state: WalkState): Promise<WalkState> {
+  return state.mark === null ? { ...state, mark: await readServerMark(redis) } : state;
+}
+
+/**
+ * Counts the names of a walk for `walkAgain`. Where the server does not report its `run_id`, a name that SCAN repeats
+ * counts once within an attempt: otherwise repeats would hide names that SCAN missed because of a restart.
+ */
+export function nameCounter({ mark }: WalkState): (names: readonly Buffer[]) => number {
+  if (mark === null || mark.runId !== null) return (names) => names.length;
+  const seen = hashSet();
+  return (names) => names.filter((name) => seen.add(name)).length;
+}
+
+/**
+ * Checks that a finished walk saw every key that existed throughout: null if it did, else the state of the walk that
+ * repeats it. Where the server does not report its `run_id`, `named` (by `nameCounter`) is compared with DBSIZE.
+ * Throws `redis-unavailable` (transient) when the server changed during each of several walks in a row.
+ */
+export async function walkAgain(
+  redis: RedisPort,
+  { mark, repeats }: WalkState,
+  named: number,
+): Promise<WalkState | null> {
+  if (mark === null) return null;
+  const after = await readServerMark(redis);
+  const same = isSameServer(mark, after);
+  if (same === true) return null;
+  if (same === null && (repeats >= MOST_REPEATS || named >= Math.min(mark.keys, after.keys))) return null;
+  if (repeats < MOST_REPEATS) return { mark: after, repeats: repeats + 1 };
+  throw new AppError(
+    'redis-unavailable',
+    `The database was restarted during each of ${repeats + 1} walks over its keys`,
+    {
+      hint: 'Find out why its server keeps restarting or failing over; the run continues when it stays up.',
+      transient: true,
+    },
+  );
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
-import { NEW_WALK, walkStateSchema } from '../redis/whole-walk.js';
+import { NEW_WALK, walkStateSchema } from '../redis/scan.js';
 import type { RunRecord, StepOutcome } from '../runs/model.js';
 import {
   conflictSchema,

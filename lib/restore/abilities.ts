@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { RedisPort, RedisReply } from '../ports/redis.js';
-import { absentKey } from '../redis/absent-key.js';
+import { absentKey, runOne } from '../redis/run-one.js';
 import { isFull } from '../redis/at-once.js';
-import { runOne } from '../redis/run-one.js';
 import { compareExpiry, MAX_FIELD_EXPIRY, toArgument, type ExpiryTime } from '../snapshot/expiry-time.js';
 import type { LackCode } from './lacks.js';
 import type { Needs } from './needs.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
-import { NEW_WALK, walkStateSchema } from '../redis/whole-walk.js';
+import { NEW_WALK, walkStateSchema } from '../redis/scan.js';
 import { jsonSchema, type RunFailure } from '../runs/model.js';
 import type { Finding } from '../snapshot/check-part.js';
 import { restoreInputSchema, type RestoreInput } from './model.js';

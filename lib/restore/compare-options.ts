@@ -1,5 +1,4 @@
-import { absentKey } from '../redis/absent-key.js';
-import { runOne } from '../redis/run-one.js';
+import { absentKey, runOne } from '../redis/run-one.js';
 import { deniedFieldExpiry, saysDenied } from '../snapshot/read/field-expiry.js';
 import type { CompareOptions } from './compare/index.js';
 import type { RestoreContext, RestoreSettings } from './context.js';

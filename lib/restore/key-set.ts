@@ -3,11 +3,11 @@ import { readKnown, overwriteObject } from '../control/object.js';
 import { encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { duplicateLines } from '../snapshot/duplicates.js';
-import { keySet, type KeySet } from '../snapshot/key-set.js';
+import { keySet, type KeySet } from '../redis/key-sets.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { partIndexSchema, unpackIndex, type PartIndex, type UnpackedIndex } from '../snapshot/part-index.js';
 
-export { keySet, type KeySet } from '../snapshot/key-set.js';
+export { keySet, type KeySet } from '../redis/key-sets.js';
 
 /** Where a restore stores the key hashes of one part of its source while it runs. */
 export function sourceIndexName(run: string, part: number): string {

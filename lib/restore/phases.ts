@@ -1,4 +1,4 @@
-import { NEW_WALK } from '../redis/whole-walk.js';
+import { NEW_WALK } from '../redis/scan.js';
 import type { StepOutcome } from '../runs/model.js';
 import type { RestoreCheckpoint } from './checkpoint.js';
 

@@ -1,7 +1,6 @@
 import { AppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
-import { absentKey } from '../redis/absent-key.js';
-import { runOne } from '../redis/run-one.js';
+import { absentKey, runOne } from '../redis/run-one.js';
 import type { RunFailure } from '../runs/model.js';
 import type { Plan } from './plan-counts.js';
 

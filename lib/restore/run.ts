@@ -27,8 +27,7 @@ import { showKeyName } from './write/refusal.js';
 import { probeAbilities } from './abilities.js';
 import type { RedisPort, RedisReply, SentCommand } from '../ports/redis.js';
 import { AppError } from '../errors.js';
-import { absentKey, holdsKey } from '../redis/absent-key.js';
-import { runOne } from '../redis/run-one.js';
+import { absentKey, holdsKey, runOne } from '../redis/run-one.js';
 import type { RestoreInput } from './model.js';
 
 /**

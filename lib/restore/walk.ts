@@ -1,6 +1,6 @@
 import { toAppError } from '../errors.js';
 import type { RedisPort } from '../ports/redis.js';
-import { beginWalk, nameCounter, NEW_WALK, walkAgain, type WalkState } from '../redis/whole-walk.js';
+import { beginWalk, nameCounter, NEW_WALK, walkAgain, type WalkState } from '../redis/scan.js';
 import type { Attempt, StepOutcome } from '../runs/model.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { scanNames } from '../snapshot/scan/pages.js';

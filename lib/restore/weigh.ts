@@ -3,7 +3,7 @@ import { encryptName } from '../snapshot/ledger.js';
 import { parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from './context.js';
 import { extraFinder } from './extras.js';
-import { hashSet } from '../snapshot/hash-set.js';
+import { hashSet } from '../redis/key-sets.js';
 import { findRefusedWrites } from './rights.js';
 import { isOwnKey } from './staged.js';
 import { namesOf } from './naming.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
 import type { RedisUsage } from '../ports/redis.js';
-import { serverMarkSchema } from '../redis/server-mark.js';
+import { serverMarkSchema } from '../redis/scan.js';
 import { openLedgerSchema, partSchema, tableSchema, usageSchema } from './manifest.js';
 import { RECORD_TYPES } from './record.js';
 import { endedRunsSchema } from './unfinished-marks.js';

@@ -1,5 +1,5 @@
 import type { Part } from './manifest.js';
-import { keySetOf, type KeySet } from './key-set.js';
+import { keySetOf, type KeySet } from '../redis/key-sets.js';
 import type { IndexReader } from './part-index.js';
 
 export interface Duplicate {

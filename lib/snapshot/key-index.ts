@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { ObjectStore, Encryptor } from '../ports/index.js';
 import { duplicateLines } from './duplicates.js';
-import { keyHash } from './key-set.js';
+import { keyHash } from '../redis/key-sets.js';
 import { sha256, type KeyIndexObject, type Manifest } from './manifest.js';
 import { keyIndexFile, partName, suffixOf } from './names.js';
 import type { UnpackedIndex } from './part-index.js';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import xxhash from 'xxhash-wasm';
 import { readKnown } from '../control/object.js';
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
+import { keyHash } from '../redis/key-sets.js';
 import { classifyKey } from '../soulcaster/keys.js';
 import type { RecordType } from './record.js';
 
@@ -34,10 +34,6 @@ export interface IndexBuilder {
   build(): PartIndex;
 }
 
-const hasher = await xxhash();
-const SEED_A = 0n;
-const SEED_B = 1n;
-
 export function indexBuilder(): IndexBuilder {
   const hashes = column64();
   const lines = column32();
@@ -58,8 +54,8 @@ export function indexBuilder(): IndexBuilder {
 
   return {
     begin(key, type, line) {
-      hashes.push(hasher.h64Raw(key, SEED_A));
-      hashes.push(hasher.h64Raw(key, SEED_B));
+      hashes.push(keyHash(key));
+      hashes.push(keyHash(key, 1n));
       lines.push(line);
       lastLine = line;
       kinds.push(kindOf(key, type));

@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startRedisServer, type RedisServer } from '../../dev/redis-server.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
-import { absentKey } from '../../lib/redis/absent-key.js';
-import { runOne } from '../../lib/redis/run-one.js';
+import { absentKey, runOne } from '../../lib/redis/run-one.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { bitReader, bitWriter } from '../../lib/restore/bits.js';
-import { hashSet } from '../../lib/snapshot/hash-set.js';
+import { hashSet } from '../../lib/redis/key-sets.js';
 import { keySet } from '../../lib/restore/key-set.js';
 import { indexBuilder, unpackIndex } from '../../lib/snapshot/part-index.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { keySetOf } from '../../lib/snapshot/key-set.js';
+import { keySetOf } from '../../lib/redis/key-sets.js';
 
 const MOST = 2n ** 64n - 1n;
 /** Many that share a half with others. */

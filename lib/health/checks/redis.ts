@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { RedisCommand, RedisPort, Reply } from '../../ports/redis.js';
-import { absentKey } from '../../redis/absent-key.js';
+import { absentKey, runOne } from '../../redis/run-one.js';
 import { isFull } from '../../redis/at-once.js';
-import { runOne } from '../../redis/run-one.js';
 import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 /** A larger difference of clocks gets a warning: expiries are absolute times. */

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AppError, toAppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
-import { holdsKey } from '../../redis/absent-key.js';
-import { runOne } from '../../redis/run-one.js';
+import { holdsKey, runOne } from '../../redis/run-one.js';
 import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 import type { Queue } from '../../ports/queue.js';
 

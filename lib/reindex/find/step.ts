@@ -1,7 +1,7 @@
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { inputOf, continueLater, stateOf, type ReindexCheckpoint } from '../checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from '../context.js';
-import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../../redis/whole-walk.js';
+import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../../redis/scan.js';
 import { addKey, storeFound, type Found, scanKeys } from './found.js';
 
 /** Ids in one stored object: about a megabyte. */

@@ -11,8 +11,8 @@ import { livePlacements, sourcePlacements } from './tasks.js';
 import { listOf } from './unite.js';
 import { send } from './write.js';
 import { inHalves, saysTooLarge, tooLarge } from '../../redis/halving.js';
-import { beginWalk, NEW_WALK, walkAgain } from '../../redis/whole-walk.js';
-import { hashSet } from '../../snapshot/hash-set.js';
+import { beginWalk, NEW_WALK, walkAgain } from '../../redis/scan.js';
+import { hashSet } from '../../redis/key-sets.js';
 import { memberListOf } from '../../soulcaster/member-lists.js';
 
 /**

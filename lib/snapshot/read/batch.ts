@@ -8,10 +8,9 @@ import {
   type WireReply,
   type WireValue,
 } from '../../ports/redis.js';
-import { absentKey } from '../../redis/absent-key.js';
+import { absentKey, runOne } from '../../redis/run-one.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import { inHalves, isTooLarge, saysTooLarge } from '../../redis/halving.js';
-import { runOne } from '../../redis/run-one.js';
 import { parseExpiry } from '../expiry-time.js';
 import type { RecordType } from '../record.js';
 import type { FreshLine } from '../sent-value.js';

@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js';
 import type { RedisArgument, RedisCommand, RedisPort, RedisReply, RedisValue, Reply } from '../../ports/redis.js';
-import { absentKey } from '../../redis/absent-key.js';
+import { absentKey } from '../../redis/run-one.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import {
   byBytes,

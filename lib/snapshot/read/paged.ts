@@ -1,14 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../../errors.js';
 import type { RedisPort, RedisReply } from '../../ports/redis.js';
-import { absentKey } from '../../redis/absent-key.js';
+import { absentKey, runOne } from '../../redis/run-one.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import { isTooLarge, saysTooLarge } from '../../redis/halving.js';
-import { runOne } from '../../redis/run-one.js';
-import { runIdOf } from '../../redis/server-mark.js';
+import { runIdOf } from '../../redis/scan.js';
 import type { PagedKey } from '../checkpoint.js';
 import { parseExpiry } from '../expiry-time.js';
-import { hashSet, type HashSet } from '../hash-set.js';
+import { hashSet, type HashSet } from '../../redis/key-sets.js';
 import { lineHead, type RecordLine, type StreamValue } from '../record.js';
 import { fromText, type Text } from '../text.js';
 import { errorKind, isScriptDenied, NOT_ALLOWED } from './batch.js';

@@ -1,4 +1,4 @@
-import { isSameServer, type ServerMark } from '../../redis/server-mark.js';
+import { isSameServer, type ServerMark } from '../../redis/scan.js';
 
 /** Figures of one finished walk over the names. */
 interface WalkFigures {

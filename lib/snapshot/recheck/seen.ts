@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { decodeJson, encodeJson } from '../../json.js';
 import { AppError } from '../../errors.js';
 import type { ObjectStore } from '../../ports/store.js';
-import { hashSet, type HashSet } from '../hash-set.js';
-import { keyHash, type KeySet } from '../key-set.js';
+import { hashSet, type HashSet, keyHash, type KeySet } from '../../redis/key-sets.js';
 
 const storedSeen = z.object({
   /** A bit for each saved key, in the order of their hashes. */

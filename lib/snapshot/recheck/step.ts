@@ -1,7 +1,7 @@
-import { readServerMark, isSameServer, type ServerMark } from '../../redis/server-mark.js';
+import { readServerMark, isSameServer, type ServerMark } from '../../redis/scan.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
-import { hashSet } from '../hash-set.js';
+import { hashSet } from '../../redis/key-sets.js';
 import { indexReader } from '../part-index.js';
 import { openSink } from '../scan/sink.js';
 import { restartForFieldExpiry } from '../scan/step.js';

@@ -1,5 +1,5 @@
 import { pMapIterable } from 'p-map';
-import { readServerMark } from '../../redis/server-mark.js';
+import { readServerMark } from '../../redis/scan.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
 import { probeFieldExpiry } from '../read/field-expiry.js';

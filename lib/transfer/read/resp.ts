@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { MAX_KEY_EXPIRY, type ExpiryTime } from '../../snapshot/expiry-time.js';
-import { hashSet } from '../../snapshot/hash-set.js';
-import { keyHash } from '../../snapshot/key-set.js';
+import { hashSet, keyHash } from '../../redis/key-sets.js';
 import type { RecordLine, RecordType } from '../../snapshot/record.js';
 import { toText, type Text } from '../../snapshot/text.js';
 import { severalDatabasesFault } from '../rdb/index.js';
