@@ -22,10 +22,10 @@ import { connectSigner, connectStore } from './connect/stores.js';
 import { SCHEDULE_CRON } from '../monitoring/schedulers.js';
 import { isSet, loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
 import { overlayStore } from '../control/overlay-store.js';
-import type { Schedule, Schedules } from '../ports/schedules.js';
+import type { Schedule, Schedules } from '../ports/queue.js';
 import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from '../ports/index.js';
 import type { Reachable } from '../ports/alerter.js';
-import type { DeploymentClient, TaskEndpoint } from '../ports/task-endpoint.js';
+import type { DeploymentClient, TaskEndpoint } from '../ports/hosting.js';
 
 export { connectPlainReplica, connectPlainStore, connectReplica } from './connect/stores.js';
 

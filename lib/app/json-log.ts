@@ -1,4 +1,4 @@
-import type { Log, LogFields } from '../ports/log.js';
+import type { Log, LogFields } from '../ports/index.js';
 
 /** Writes one JSON object per line, with time, level and event. */
 export function jsonLog(write: (line: string) => void): Log {

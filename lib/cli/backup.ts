@@ -1,7 +1,7 @@
 import { fullApp } from '../app/app.js';
 import { deploymentOf } from '../app/connect/database.js';
 import { exitCodeOf } from '../errors.js';
-import type { Encryptor } from '../ports/encryptor.js';
+import type { Encryptor } from '../ports/crypto.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { RunRecord } from '../runs/model.js';
 import { openNames } from '../snapshot/ledger.js';

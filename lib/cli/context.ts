@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { environment, withEnvFile, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
-import type { Log, LogFields } from '../ports/log.js';
+import type { Log, LogFields } from '../ports/index.js';
 import { counted } from './output/format.js';
 import { printable, printableJson, redact } from './output/redact.js';
 

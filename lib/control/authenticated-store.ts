@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
-import type { Log } from '../ports/log.js';
-import type { Signer } from '../ports/signer.js';
+import type { Log } from '../ports/index.js';
+import type { Signer } from '../ports/crypto.js';
 import type { CreateResult, ObjectStore } from '../ports/store.js';
 import { NO_CIPHER, type ControlCipher } from './cipher.js';
 import { hide, reveal } from './hidden.js';

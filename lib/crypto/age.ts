@@ -1,7 +1,7 @@
 import { ReadableStream } from 'node:stream/web';
 import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from 'age-encryption';
 import { AppError } from '../errors.js';
-import type { Encryptor } from '../ports/encryptor.js';
+import type { Encryptor } from '../ports/crypto.js';
 
 interface AgeOptions {
   /** Public keys, `age1...`; empty to leave parts unencrypted. */

@@ -8,7 +8,7 @@ import {
   verify as verifyBytes,
 } from 'node:crypto';
 import { AppError } from '../errors.js';
-import type { Signer } from '../ports/signer.js';
+import type { Signer } from '../ports/crypto.js';
 
 interface Ed25519SignerOptions {
   /** PKCS#8, as base64 of DER or as PEM; null to verify only. */

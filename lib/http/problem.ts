@@ -1,5 +1,5 @@
 import { statusOf, toAppError, type AppError } from '../errors.js';
-import type { Log } from '../ports/log.js';
+import type { Log } from '../ports/index.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const PROBLEM_TYPE = 'application/problem+json';

@@ -1,10 +1,9 @@
 import { fail, ok, warn, type Check, type CheckGroup, type Observation } from '../health/doctor.js';
-import type { Heartbeat } from '../ports/heartbeat.js';
-import type { Reachable } from '../ports/alerter.js';
+import type { Heartbeat, Reachable } from '../ports/alerter.js';
 import { deliveryTo } from './alerts/view.js';
 import type { TestResult } from './alerts/test-message.js';
 import type { DeliveryState, HeartbeatState, GuardState } from './state.js';
-import type { Schedule, Schedules } from '../ports/schedules.js';
+import type { Schedule, Schedules } from '../ports/queue.js';
 import {
   ensureSchedule,
   type ScheduleOutcome,

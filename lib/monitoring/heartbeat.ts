@@ -1,6 +1,6 @@
 import { toAppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
-import type { HeartbeatSignal } from '../ports/heartbeat.js';
+import type { HeartbeatSignal } from '../ports/alerter.js';
 import type { Ports } from '../ports/index.js';
 import type { HeartbeatState } from './state.js';
 

@@ -1,20 +1,40 @@
-import type { Alerter } from './alerter.js';
+import type { Alerter, Heartbeat } from './alerter.js';
 import type { Backend } from './backend.js';
 import type { Clock } from './clock.js';
 import type { Embedder } from './embedder.js';
 import type { GitHub } from './github.js';
 import type { Deployments, HostedProjects, HostedVariables } from './hosting.js';
-import type { Heartbeat } from './heartbeat.js';
-import type { Log } from './log.js';
 import type { ProviderStatus } from './provider-status.js';
 import type { Queue } from './queue.js';
 import type { RedisPort } from './redis.js';
-import type { Encryptor } from './encryptor.js';
-import type { Signer } from './signer.js';
+import type { Encryptor, Signer, WebhookVerifier } from './crypto.js';
 import type { ObjectStore } from './store.js';
 import type { UpstashAccount } from './upstash-account.js';
 import type { VectorIndex } from './vector-index.js';
-import type { WebhookVerifier } from './webhook-verifier.js';
+
+export type {
+  Backend,
+  Clock,
+  Embedder,
+  Encryptor,
+  ObjectStore,
+  Queue,
+  RedisPort,
+  Signer,
+  UpstashAccount,
+  VectorIndex,
+  WebhookVerifier,
+};
+
+/** Fields that may be logged: names, counts, durations. Never a secret, never a value from the database. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+
+/** Structured log: one event name in kebab-case and its fields. Implementations never throw. */
+export interface Log {
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+}
 
 /** All ports; each use case takes a `Pick` of those that it needs. */
 export interface Ports {
@@ -38,25 +58,3 @@ export interface Ports {
   readonly alerter: Alerter;
   readonly heartbeat: Heartbeat;
 }
-
-export type {
-  Alerter,
-  Backend,
-  Clock,
-  Deployments,
-  Embedder,
-  GitHub,
-  HostedProjects,
-  HostedVariables,
-  Heartbeat,
-  Log,
-  ObjectStore,
-  ProviderStatus,
-  Queue,
-  RedisPort,
-  Encryptor,
-  Signer,
-  UpstashAccount,
-  VectorIndex,
-  WebhookVerifier,
-};

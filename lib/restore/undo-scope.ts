@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import type { Encryptor } from '../ports/encryptor.js';
+import type { Encryptor } from '../ports/crypto.js';
 import { openNames } from '../snapshot/ledger.js';
 import type { Imported, LedgerKey, Manifest } from '../snapshot/manifest.js';
 import { fromText } from '../snapshot/text.js';

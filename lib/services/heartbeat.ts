@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
-import type { Heartbeat, HeartbeatSignal } from '../ports/heartbeat.js';
+import type { Heartbeat, HeartbeatSignal } from '../ports/alerter.js';
 import { findObjection, readText } from './answer-text.js';
 import { parseRetryAfter, type RetryPolicy, withRetry } from './retry.js';
 

@@ -1,7 +1,7 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
-import type { WebhookRequest, WebhookVerifier } from '../ports/webhook-verifier.js';
+import type { WebhookRequest, WebhookVerifier } from '../ports/crypto.js';
 
 interface StandardWebhooksOptions {
   /** One secret, or several separated by spaces or commas during a rotation: a signature with any of them is valid. */

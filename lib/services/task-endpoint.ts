@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseJson, readText } from './answer-text.js';
 import { networkCode } from './rest.js';
-import type { DeploymentClient, EndpointResponse, TaskEndpoint } from '../ports/task-endpoint.js';
+import type { DeploymentClient, EndpointResponse, TaskEndpoint } from '../ports/hosting.js';
 
 const TIMEOUT_MS = 10_000;
 /** Most bytes of a body that are read: a status with all its figures has fewer. */

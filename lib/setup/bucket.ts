@@ -1,6 +1,6 @@
 import { toAppError } from '../errors.js';
 import { fail, ok, warn, type CheckGroup, type Observation } from '../health/doctor.js';
-import type { Bucket, Forbidden, Protection } from '../ports/bucket.js';
+import type { Bucket, Forbidden, Protection } from '../ports/store.js';
 
 interface BucketSettings {
   /** True on AWS only: elsewhere a bucket is private by default, and Ceph 16 refuses writes while it is on. */

@@ -3,7 +3,7 @@ import { ignoredObjectsIn } from '../control/authenticated-store.js';
 import { overwriteObject, updateObject } from '../control/object.js';
 import { AppError, toAppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
-import type { Encryptor } from '../ports/encryptor.js';
+import type { Encryptor } from '../ports/crypto.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
 import { sha256 } from './manifest.js';
 

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import type { Encryptor } from '../ports/encryptor.js';
+import type { Encryptor } from '../ports/crypto.js';
 import type { Ledger, LedgerKey, NamedKey, OpenLedger } from './manifest.js';
 import type { ManifestSummary } from './summary.js';
 import { toText } from './text.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Signer } from '../ports/signer.js';
+import type { Signer } from '../ports/crypto.js';
 import { manifestSchema, sha256, tableSchema, type Manifest } from './manifest.js';
 
 const counted = z.object({ count: z.number().int() });

@@ -2,7 +2,7 @@ import { selectsAll, type Selection } from '../soulcaster/selection.js';
 import { selectionWords } from '../soulcaster/selection-words.js';
 import { AppError, toAppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
-import type { Encryptor } from '../ports/encryptor.js';
+import type { Encryptor } from '../ports/crypto.js';
 import { newId } from '../runs/ids.js';
 import { checkPart } from '../snapshot/check-part.js';
 import { countIndex, noCounts } from '../snapshot/counts.js';

@@ -3,8 +3,8 @@ import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
-import type { LogFields } from '../../lib/ports/log.js';
-import type { Signer } from '../../lib/ports/signer.js';
+import type { LogFields } from '../../lib/ports/index.js';
+import type { Signer } from '../../lib/ports/crypto.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 
 const pair = generateSigningKey();

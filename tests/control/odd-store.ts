@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { fullApp, type FullApp } from '../../lib/app/app.js';
 import type { Context } from '../../lib/cli/context.js';
-import type { Log } from '../../lib/ports/log.js';
+import type { Log } from '../../lib/ports/index.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { writeDrill } from '../../lib/restore/drill/record.js';
 import { newId } from '../../lib/runs/ids.js';

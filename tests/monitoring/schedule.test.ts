@@ -7,7 +7,7 @@ import { scheduleCheck, schedulerChecks } from '../../lib/monitoring/checks.js';
 import { examine, type CheckGroup, type CheckResult } from '../../lib/health/doctor.js';
 import { ensureSchedule, SCHEDULE_CRON } from '../../lib/monitoring/schedulers.js';
 import { startQstash, type Qstash } from '../../dev/qstash/index.js';
-import type { Schedules } from '../../lib/ports/schedules.js';
+import type { Schedules } from '../../lib/ports/queue.js';
 import { openReceiver, type Receiver } from '../dev/fixtures/receiver.js';
 
 let receiver: Receiver;

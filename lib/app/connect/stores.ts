@@ -7,7 +7,7 @@ import { s3Kind, type BucketPlace } from '../../stores/s3/kind.js';
 import { loadConfig, suppressAwsSdkNotices, type Config, type Environment } from '../config.js';
 import { authenticatedStore } from '../../control/authenticated-store.js';
 import { controlCipher, type ControlCipher } from '../../control/cipher.js';
-import type { Bucket } from '../../ports/bucket.js';
+import type { Bucket } from '../../ports/store.js';
 import type { Clock, Log, ObjectStore, Signer } from '../../ports/index.js';
 
 const clock: Clock = systemClock();

@@ -6,7 +6,7 @@ import { errorDocument, printError } from '../output/report-error.js';
 import { fieldsOf, dryRunResult, restoredResult } from '../../restore/result.js';
 import type { Environment } from '../../app/config.js';
 import type { Json } from '../../json.js';
-import type { Encryptor } from '../../ports/encryptor.js';
+import type { Encryptor } from '../../ports/crypto.js';
 import type { LedgerKey } from '../../snapshot/manifest.js';
 import { openNames } from '../../snapshot/ledger.js';
 

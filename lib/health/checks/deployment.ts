@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DeploymentClient, EndpointResponse } from '../../ports/task-endpoint.js';
+import type { DeploymentClient, EndpointResponse } from '../../ports/hosting.js';
 import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 import { costOfLacking } from './promises.js';
 import { hostFault, evaluateRefusal } from './way-back.js';

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../errors.js';
-import type { Encryptor } from '../../ports/encryptor.js';
-import type { Signer } from '../../ports/signer.js';
+import type { Encryptor, Signer } from '../../ports/crypto.js';
 import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 const PROBE_BYTES = 64;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../ports/clock.js';
 import type { Queue } from '../../ports/queue.js';
 import type { ObjectStore } from '../../ports/store.js';
-import type { EndpointResponse, TaskEndpoint } from '../../ports/task-endpoint.js';
+import type { EndpointResponse, TaskEndpoint } from '../../ports/hosting.js';
 import { fail, ok, type Check, type CheckGroup, type Observation } from '../doctor.js';
 
 /** How long an operator waits for the delivery of a probe. */

@@ -1,5 +1,5 @@
 import type { Ports } from '../../ports/index.js';
-import type { Schedule, Schedules } from '../../ports/schedules.js';
+import type { Schedule, Schedules } from '../../ports/queue.js';
 import type { Engine, Started } from '../../runs/engine.js';
 import type { LeaseTimes } from '../../runs/lease.js';
 import type { Budget } from '../../runs/attempt.js';

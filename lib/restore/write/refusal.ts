@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '../../errors.js';
 import type { RedisArgument } from '../../ports/redis.js';
-import type { Encryptor } from '../../ports/encryptor.js';
+import type { Encryptor } from '../../ports/crypto.js';
 import { encryptName } from '../../snapshot/ledger.js';
 import { shownName } from '../shown-name.js';
 

@@ -1,6 +1,6 @@
 import { Client, QstashError } from '@upstash/qstash';
 import type { Clock } from '../../ports/clock.js';
-import type { Schedules } from '../../ports/schedules.js';
+import type { Schedules } from '../../ports/queue.js';
 import { toQueueError, withinTime } from './failures.js';
 import { DEFAULT_RETRY, withRetry, type RetryPolicy } from '../retry.js';
 import { dropVendorLines } from '../vendor-lines.js';

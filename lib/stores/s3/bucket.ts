@@ -22,7 +22,7 @@ import {
   PutPublicAccessBlockCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import type { Bucket, Forbidden, Protection } from '../../ports/bucket.js';
+import type { Bucket, Forbidden, Protection } from '../../ports/store.js';
 import { s3CodeOf, s3Error, s3StatusOf } from './errors.js';
 import { s3Client, type S3StoreOptions } from './store.js';
 

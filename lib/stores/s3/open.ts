@@ -1,6 +1,5 @@
 import { getVercelOidcTokenSync } from '@vercel/oidc';
-import type { Bucket } from '../../ports/bucket.js';
-import type { ObjectStore } from '../../ports/store.js';
+import type { Bucket, ObjectStore } from '../../ports/store.js';
 import type { StoreContext, StoreSettings } from '../kind.js';
 import { s3Bucket } from './bucket.js';
 import { awsWebIdentity, type S3Credentials } from './credentials.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Encryptor } from '../../ports/encryptor.js';
+import type { Encryptor } from '../../ports/crypto.js';
 import { appendOnlyFault, FileFault, errnoOf } from '../fault.js';
 import { isRdb, rdbItems } from '../rdb/index.js';
 import type { Reading, ReadingFacts, ReadOptions } from './items.js';

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { AppError } from '../../errors.js';
-import type { Encryptor } from '../../ports/encryptor.js';
+import type { Encryptor } from '../../ports/crypto.js';
 import { errnoOf, cutShortFault, FileFault } from '../fault.js';
 
 const GZIP = Buffer.from([0x1f, 0x8b]);

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { AppError } from '../../errors.js';
 import { errnoOf, isDiskFull } from '../fault.js';
-import type { Encryptor } from '../../ports/encryptor.js';
+import type { Encryptor } from '../../ports/crypto.js';
 
 export interface Written {
   readonly bytes: number;

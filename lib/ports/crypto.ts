@@ -18,3 +18,28 @@ export interface Encryptor {
   /** Like `open`, for an age file that does not fit into memory; `damaged` may be thrown only at its end. */
   openStream(encrypted: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>>;
 }
+
+/** Ed25519 signatures (RFC 8032) over manifests and control objects. */
+export interface Signer {
+  /** The signature in base64; null if no private key is set. */
+  sign(bytes: Uint8Array): string | null;
+  /** Whether `signature` is valid for one of the accepted public keys; null if no key is set. */
+  verify(bytes: Uint8Array, signature: string): boolean | null;
+  /** Identifies the set of accepted public keys; empty if no key is set. */
+  readonly accepts: string;
+}
+
+/** A request: the raw body, and the headers by lower-case name. */
+export interface WebhookRequest {
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Checks signatures of the Standard Webhooks specification (standardwebhooks.com), version 1. */
+export interface WebhookVerifier {
+  /**
+   * The id of a webhook with a valid and recent signature. Throws AppError `signature-missing` (a header is missing
+   * or malformed), `signature-stale` (signed more than 5 minutes ago or ahead) or `signature-wrong`.
+   */
+  verify(request: WebhookRequest): string;
+}
