@@ -6,7 +6,7 @@ import { AppError } from '../errors.js';
 import { costOfLacking, promiseChecks } from '../health/checks/promises.js';
 import { gather } from '../setup/gather.js';
 import type { Prompter, Service, Setup, SetupEvent, Values } from '../setup/model.js';
-import { identityFileText } from '../setup/secrets.js';
+import { adoptCommand, FIRST_SIGNING_KEY, identityFileText, isFirstSigningKey } from '../setup/secrets.js';
 import { variablesOf } from '../setup/services.js';
 import type { Context } from './context.js';
 import { formatCheck } from './doctor.js';
@@ -43,7 +43,7 @@ export async function init(context: Context, options: InitOptions): Promise<numb
   if (present !== null && prompter === null) assertCanConfirm(options);
   const given = withoutEmpty({ ...before, ...answers, ...Object.fromEntries([...withheld].map((name) => [name, ''])) });
   if (prompter !== null) context.note(WELCOME);
-  const setup = await gatherAll(context, given, withheld, options, prompter);
+  const setup = await gatherAll(context, given, withheld, options, prompter, present === null);
   const changes = changesOf(before, setup.values);
   const failed = setup.checks.filter(({ ok }) => !ok);
   const lacking = await unkeptPromises(setup.values);
@@ -74,6 +74,9 @@ export async function init(context: Context, options: InitOptions): Promise<numb
   context.print(isChanged ? `Written: ${options.file}, readable only by you.` : 'Nothing had to be changed.');
   await offerIdentity(context, options, setup, prompter);
   context.document({ ...described, written: isChanged });
+  if (present !== null && isFirstSigningKey(before, setup.values)) {
+    context.note(`BACKUP_SIGNING_KEY ${FIRST_SIGNING_KEY}: ${adoptCommand(options.file)}`);
+  }
   context.note(`Next: npx soulcaster-backup ${nextCommand(setup)} --env-file ${options.file}`);
   return 0;
 }
@@ -107,11 +110,13 @@ function gatherAll(
   withheld: ReadonlySet<string>,
   options: InitOptions,
   prompter: Prompter | null,
+  isNew: boolean,
 ): Promise<Setup> {
   const { clock } = connect(context.env, ['clock']);
   return gather(given, withheld, {
     clock,
     prompter,
+    isNew,
     sources: sourcesOf(context.env, options.file, options.identityFile),
     problemOf: problemOfValue,
     costOf,

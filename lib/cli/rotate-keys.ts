@@ -1,8 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { parseEnvFile } from '../app/config/env-file.js';
-import { generateAgeIdentity, generateSigningKey, publicKeyOf } from '../app/connect/keys.js';
+import {
+  generateAgeIdentity,
+  generateSigningKey,
+  publicKeyOf,
+  publicKeysIn,
+  recipientsOf,
+} from '../app/connect/keys.js';
 import { AppError } from '../errors.js';
-import { identityFileText, replaceKeys } from '../setup/secrets.js';
+import { adoptCommand, identityFileText, isFirstSigningKey, replaceKeys } from '../setup/secrets.js';
 import type { Context } from './context.js';
 import { changesOf, envFileText } from './init/file-text.js';
 import { identityPath } from './init/sources.js';
@@ -43,9 +49,11 @@ export async function rotateKeys(context: Context, options: RotateKeysOptions): 
     });
   }
   await confirmChange(context, options);
-  const makers = { signingKey: generateSigningKey, publicKeyOf, ageIdentity: generateAgeIdentity };
-  const fresh = await replaceKeys(before, { signing, recipients, secrets }, makers);
+  const makers = { signingKey: generateSigningKey, publicKeyOf, publicKeysIn, ageIdentity: generateAgeIdentity };
   const name = before['BACKUP_AGE_IDENTITY_FILE'] ?? IDENTITY_FILE;
+  const identities = recipients ? await readIfExists(identityPath(options.file, name)) : null;
+  const ownRecipients = identities === null ? [] : await recipientsOf(identities.toString('utf8'));
+  const fresh = await replaceKeys(before, { signing, recipients, secrets }, ownRecipients, makers);
   const values = fresh.identity === null ? fresh.values : { ...fresh.values, BACKUP_AGE_IDENTITY_FILE: name };
   const changes = changesOf(before, values);
   if (fresh.identity !== null) await addIdentity(identityPath(options.file, name), fresh.identity);
@@ -58,11 +66,7 @@ export async function rotateKeys(context: Context, options: RotateKeysOptions): 
       : [
           `Copy ${identityPath(options.file, name)} again to two places away from this machine: it has a new identity.`,
         ]),
-    ...(signing && before['BACKUP_SIGNING_KEY'] === undefined
-      ? [
-          `Next: npx soulcaster-backup snapshots adopt --unsigned --reason "first signing key" --env-file ${options.file}`,
-        ]
-      : []),
+    ...(isFirstSigningKey(before, values) ? [`Next: ${adoptCommand(options.file)}`] : []),
     `Then run \`npx soulcaster-backup deploy --env-file ${options.file}\`, then backup and verify.`,
   ];
   for (const hint of hints) context.note(hint);

@@ -36,6 +36,11 @@ export function ed25519Signer({ privateKey, publicKey }: Ed25519SignerOptions): 
   };
 }
 
+/** The public keys of a list in any form, each as base64 of SPKI DER. Throws `config` when one is not Ed25519. */
+export function publicKeysIn(list: string): string[] {
+  return publicKeys(list).map((key) => key.export({ format: 'der', type: 'spki' }).toString('base64'));
+}
+
 function publicKeys(list: string): KeyObject[] {
   const texts = textsIn(list);
   // An empty list is read as one empty key, which is refused as invalid.

@@ -57,11 +57,11 @@ async function setUpService(
   }
 }
 
-async function isWanted(service: Service, values: Values, { prompter, costOf }: SetupPorts): Promise<boolean> {
+async function isWanted(service: Service, values: Values, { prompter, costOf, isNew }: SetupPorts): Promise<boolean> {
   if (service.kind === 'needed') return true;
   const isPartlySet = variablesOf(service).some((variable) => variable in values && variable !== 'PUBLIC_URL');
   if (isPartlySet) return true;
-  if (prompter === null) return service.kind === 'automatic';
+  if (prompter === null) return service.kind === 'automatic' && isNew;
   // Generated without a question, except encryption: its identity has to be kept safe by the operator.
   if (service.kind === 'automatic' && service.id !== 'encryption') return true;
   const cost = costOf(service);
@@ -117,7 +117,8 @@ async function fillAndCheck(
   let filled: FillResult = { values, observation: null };
   const interrupts: AppError[] = [];
   const checks: CheckResult[] = [];
-  const fill = FILLS[service.id];
+  const isKept = service.kind === 'automatic' && ports.prompter === null && !ports.isNew;
+  const fill = isKept ? undefined : FILLS[service.id];
   if (fill !== undefined && missingOf(service, values).length === 0) {
     const run = async () => {
       filled = await fill(values, ports).catch((error: unknown) => {

@@ -70,6 +70,8 @@ export interface SetupPorts {
   readonly sources: Sources;
   /** Null without a terminal: then services whose values are not given are left out. */
   readonly prompter: Prompter | null;
+  /** Whether there is no setup yet. Without a prompter, an existing setup gets no new keys: its owner may have chosen to have none. */
+  readonly isNew: boolean;
   /** What is wrong with a value, as text to follow the variable's name; null if it is valid. */
   readonly problemOf: (variable: string, value: string) => string | null;
   /** Runs doctor's checks with these names. */

@@ -17,6 +17,19 @@ export function identityFileText(identity: string, recipient: string, created: D
   return `# created: ${created.toISOString()}\n# public key: ${recipient}\n${identity}\n`;
 }
 
+/** Whether a setup that had no signing key gets one. */
+export function isFirstSigningKey(before: Values, after: Values): boolean {
+  return !('BACKUP_SIGNING_KEY' in before) && 'BACKUP_SIGNING_KEY' in after;
+}
+
+/** The consequence of a first signing key for an existing store; follows the variable's name. */
+export const FIRST_SIGNING_KEY =
+  'is the first one: no existing snapshot is trusted, and there is no `latest`, until they are adopted';
+
+export function adoptCommand(file: string): string {
+  return `npx soulcaster-backup snapshots adopt --unsigned --reason "first signing key" --env-file ${file}`;
+}
+
 interface RotatedKeys {
   readonly values: Values;
   /** The new identity; null if recipients were not rotated. */
@@ -28,30 +41,37 @@ interface RotatedKeys {
 interface KeyGenerators {
   signingKey(): { readonly privateKey: string };
   publicKeyOf(privateKey: string): string;
+  /** The keys of a list in any form, each as base64. Throws `config`. */
+  publicKeysIn(list: string): readonly string[];
   ageIdentity(): Promise<{ readonly identity: string; readonly recipient: string }>;
 }
 
 /**
- * Replaces keys with new ones. The old signing key's public half stays accepted, so that what it signed stays trusted; new
- * snapshots are encrypted to the new recipient only, and the old identity is kept to open the old snapshots.
+ * Replaces keys with new ones. The old signing key's public half stays accepted, so that what it signed stays trusted. The new
+ * recipient replaces `ownRecipients`, those of the identity file, whose identities are kept to open the old snapshots. Other
+ * recipients stay: their identities are kept elsewhere, and one of them may be the only way into new snapshots after a loss.
  */
 export async function replaceKeys(
   before: Values,
   which: { readonly signing: boolean; readonly recipients: boolean; readonly secrets: boolean },
+  ownRecipients: readonly string[],
   generators: KeyGenerators,
 ): Promise<RotatedKeys> {
   let values = before;
   const messages: string[] = [];
   if (which.signing) {
     const { BACKUP_SIGNING_KEY: old, BACKUP_SIGNING_PUBLIC_KEY: accepted } = values;
-    const publicKeys = [...(old === undefined ? [] : [generators.publicKeyOf(old)]), ...splitPublicKeys(accepted)];
+    const publicKeys = [
+      ...(old === undefined ? [] : [generators.publicKeyOf(old)]),
+      ...(accepted === undefined ? [] : generators.publicKeysIn(accepted)),
+    ];
     values = { ...values, BACKUP_SIGNING_KEY: generators.signingKey().privateKey };
     if (publicKeys.length > 0) {
       values = { ...values, BACKUP_SIGNING_PUBLIC_KEY: [...new Set(publicKeys)].join(',') };
     }
     messages.push(
       old === undefined
-        ? 'BACKUP_SIGNING_KEY is the first one: no existing snapshot is trusted, and there is no `latest`, until they are adopted'
+        ? `BACKUP_SIGNING_KEY ${FIRST_SIGNING_KEY}`
         : 'BACKUP_SIGNING_KEY is new; the old public key is accepted beside it, in BACKUP_SIGNING_PUBLIC_KEY',
     );
   }
@@ -61,16 +81,20 @@ export async function replaceKeys(
   }
   if (!which.recipients) return { values, identity: null, messages };
   const { identity, recipient } = await generators.ageIdentity();
-  messages.push('BACKUP_AGE_RECIPIENTS is new; older snapshots are opened with the old identity, which is kept');
+  const kept = (values['BACKUP_AGE_RECIPIENTS'] ?? '')
+    .split(/[\s,]+/)
+    .filter((one) => one !== '' && !ownRecipients.includes(one));
+  messages.push(
+    'BACKUP_AGE_RECIPIENTS has a new recipient; older snapshots are opened with the old identity, which is kept',
+  );
+  if (kept.length > 0) {
+    messages.push(
+      `BACKUP_AGE_RECIPIENTS keeps ${kept.join(', ')}: the identity file does not hold its identity. Remove it by hand if that identity has leaked or is lost`,
+    );
+  }
   return {
-    values: { ...values, BACKUP_AGE_RECIPIENTS: recipient },
+    values: { ...values, BACKUP_AGE_RECIPIENTS: [recipient, ...kept].join(',') },
     identity: { secret: identity, recipient },
     messages,
   };
-}
-
-/** PEM contains spaces, so a list of PEM keys is not split. */
-function splitPublicKeys(text: string | undefined): string[] {
-  if (text === undefined) return [];
-  return text.includes('-----BEGIN') ? [text] : text.split(/[\s,]+/).filter((item) => item !== '');
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { recipientsOf } from '../../lib/crypto/age.js';
+import { generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { parseEnvFile } from '../../lib/app/config/env-file.js';
 import { cli, withoutSecrets, type Ended } from './fixture.js';
 import { openClouds, PROJECT, type Clouds } from './setup-fixture.js';
@@ -117,11 +118,25 @@ describe('init with answers', () => {
     expect(again.stdout).not.toMatch(/[+~-] CRON_SECRET/);
     const text = readFileSync(file(), 'utf8');
     expect(text.startsWith(`# mine\n${before.trimEnd()}`)).toBe(true);
-    expect(written()).toMatchObject({ MY_OWN: '1', BACKUP_AGE_RECIPIENTS: expect.stringMatching(/^age1/) });
+    expect(written()).toMatchObject({ MY_OWN: '1' });
+    // No encryption was this owner's choice: a new address of alerts does not turn it on.
+    expect(written()).not.toHaveProperty('BACKUP_AGE_RECIPIENTS');
 
     const nothing = await init({}, '--force');
     expect(nothing.stdout).toContain('Nothing had to be changed');
     expect(readFileSync(file(), 'utf8')).toBe(text);
+  });
+
+  it('gives an existing file no signing key, and names the consequence of a first one that is given', async () => {
+    await init({ ...everything(), BACKUP_SIGNING_KEY: null, ADMIN_TOKEN: null, CRON_SECRET: null });
+    expect(written()).not.toHaveProperty('BACKUP_SIGNING_KEY');
+    const unchanged = await init({}, '--force');
+    expect([unchanged.code, unchanged.stdout]).toEqual([0, expect.stringContaining('Nothing had to be changed')]);
+    const given = await init({ BACKUP_SIGNING_KEY: generateSigningKey().privateKey }, '--force');
+    expect([given.code, given.stderr]).toEqual([
+      0,
+      expect.stringContaining(`snapshots adopt --unsigned --reason "first signing key" --env-file ${file()}`),
+    ]);
   });
 
   it.each<[string, Answers, RegExp]>([

@@ -1,4 +1,5 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createPublicKey } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,13 +26,14 @@ describe('rotate-keys', () => {
   it('keeps every earlier snapshot listed, trusted and restorable, and uses the new keys for new snapshots', async () => {
     const { identity, recipient } = await generateAgeIdentity();
     writeFileSync(join(folder, 'identity.txt'), `${identity}\n`);
+    const inTheSafe = await generateAgeIdentity();
     const { BACKUP_STORE, UPSTASH_REDIS_REST_TOKEN, UPSTASH_REDIS_REST_URL } = await stack.alone();
     const variables = {
       BACKUP_STORE: BACKUP_STORE ?? '',
       UPSTASH_REDIS_REST_TOKEN: UPSTASH_REDIS_REST_TOKEN ?? '',
       UPSTASH_REDIS_REST_URL: UPSTASH_REDIS_REST_URL ?? '',
       BACKUP_SIGNING_KEY: generateSigningKey().privateKey,
-      BACKUP_AGE_RECIPIENTS: recipient,
+      BACKUP_AGE_RECIPIENTS: `${recipient},${inTheSafe.recipient}`,
       BACKUP_AGE_IDENTITY_FILE: 'identity.txt',
     };
     writeFileSync(
@@ -68,7 +70,9 @@ describe('rotate-keys', () => {
     }
     const env = parseEnvFile(readFileSync(file()));
     expect(env['BACKUP_SIGNING_PUBLIC_KEY']?.split(',')).toHaveLength(2);
-    expect(env['BACKUP_AGE_RECIPIENTS']).not.toBe(recipient);
+    // The identity in the safe still opens new snapshots; the one of the identity file does not.
+    expect(env['BACKUP_AGE_RECIPIENTS']?.split(',')).toEqual([expect.stringMatching(/^age1/), inTheSafe.recipient]);
+    expect(env['BACKUP_AGE_RECIPIENTS']).not.toContain(recipient);
     expect(env).toMatchObject({
       CRON_SECRET: expect.stringMatching(/^[0-9a-f]{48}$/),
       ADMIN_TOKEN: expect.stringMatching(/^[0-9a-f]{48}$/),
@@ -84,6 +88,20 @@ describe('rotate-keys', () => {
     expect((await cli(['rotate-keys', '--file', file(), '--yes'])).code).toBe(2);
     expect((await cli(['rotate-keys', '--signing', '--file', file()])).code).toBe(2);
     expect(readFileSync(file(), 'utf8')).toBe(before);
+  });
+
+  it('keeps public keys that are PEM blocks in the file, as base64 beside the old key', async () => {
+    const named = join(folder, 'pem.env');
+    const [own, older] = [generateSigningKey(), generateSigningKey()];
+    const pem = createPublicKey({ key: Buffer.from(older.publicKey, 'base64'), format: 'der', type: 'spki' });
+    const lines = [
+      formatEnvLine('BACKUP_SIGNING_KEY', own.privateKey),
+      formatEnvLine('BACKUP_SIGNING_PUBLIC_KEY', String(pem.export({ format: 'pem', type: 'spki' }))),
+    ];
+    writeFileSync(named, `${lines.join('\n')}\n`);
+    expect((await cli(['rotate-keys', '--signing', '--yes', '--file', named])).code).toBe(0);
+    const { BACKUP_SIGNING_PUBLIC_KEY } = parseEnvFile(readFileSync(named));
+    expect(BACKUP_SIGNING_PUBLIC_KEY?.split(',')).toEqual([own.publicKey, older.publicKey]);
   });
 
   it('changes the file of --env-file, not the .env of the folder', async () => {

@@ -1,2 +1,2 @@
 export { generateAgeIdentity, recipientsOf } from '../../crypto/age.js';
-export { generateSigningKey, publicKeyOf } from '../../crypto/ed25519.js';
+export { generateSigningKey, publicKeyOf, publicKeysIn } from '../../crypto/ed25519.js';
