@@ -1,5 +1,5 @@
 import { bytes, count, dollars, duration, ratio } from '../../lib/cli/output/format.js';
-import { sizesOf } from '../../lib/snapshot/sizes.js';
+import { sizesOf } from '../../lib/snapshot/manifest.js';
 import { countTable, facts } from '../../lib/cli/output/table.js';
 import type { Night } from './nightly.js';
 

@@ -2,7 +2,7 @@ import { connect } from '../app/connect.js';
 import { protectedDatabase, deploymentOf } from '../app/connect/database.js';
 import { AppError, exitCodeOf } from '../errors.js';
 import { openSnapshot } from '../inspect/open.js';
-import { unsavedWords } from '../snapshot/shortfall.js';
+import { unsavedWords } from '../snapshot/ledger.js';
 import { parseSelection, selectsAll, type SelectionInput } from '../soulcaster/selection.js';
 import { selectionWords } from '../soulcaster/selection-words.js';
 import { exportContent, findLacks, type ExportTally } from '../transfer/export.js';

@@ -2,7 +2,7 @@ import { connect } from '../app/connect.js';
 import { deploymentOf } from '../app/connect/database.js';
 import { AppError, exitCodeOf } from '../errors.js';
 import { refreshCatalog } from '../snapshot/catalog-object.js';
-import { shortfall } from '../snapshot/shortfall.js';
+import { shortfall } from '../snapshot/ledger.js';
 import { canSign } from '../snapshot/tombstone.js';
 import { publishStaged } from '../transfer/publish.js';
 import type { Context } from './context.js';

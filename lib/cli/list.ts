@@ -1,4 +1,4 @@
-import { loadRunSummary } from '../retention/prune/runs.js';
+import { loadRunSummary } from '../retention/stored.js';
 import { timeOfId } from '../runs/ids.js';
 import { snapshotIds, type CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';

@@ -1,7 +1,6 @@
 import { connect } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
-import { prune as pruneStore } from '../retention/prune/prune.js';
-import type { PruneResult } from '../retention/prune/result.js';
+import { prune as pruneStore, type PruneResult } from '../retention/prune/prune.js';
 import { toAppError } from '../errors.js';
 import { retentionSettings } from '../app/settings.js';
 import type { Context } from './context.js';

@@ -1,8 +1,7 @@
 import { connect, connectReplica } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
 import { exitCodeOf, toAppError } from '../errors.js';
-import { prune } from '../retention/prune/prune.js';
-import type { PruneResult } from '../retention/prune/result.js';
+import { prune, type PruneResult } from '../retention/prune/prune.js';
 import { errorOfReplica, replicate as replicateStore, type ReplicaResult } from '../retention/replica/replicate.js';
 import { retentionSettings } from '../app/settings.js';
 import type { Context } from './context.js';

@@ -1,6 +1,6 @@
 import { connect } from '../app/connect.js';
 import { deploymentOf } from '../app/connect/database.js';
-import { HIDDEN_WORDS } from '../control/hidden.js';
+import { HIDDEN_WORDS } from '../control/encryption.js';
 import { drillSchema } from '../restore/drill/record.js';
 import { traitsOf } from '../run-kinds.js';
 import { isOver } from '../runs/ending.js';

@@ -5,9 +5,8 @@ import { catalogEntry, refusedError, type CatalogEntry } from '../snapshot/catal
 import { listEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
 import { hasEncryptedNames, openLedger } from '../snapshot/ledger.js';
-import type { Ledger, Manifest } from '../snapshot/manifest.js';
-import { sizesOf } from '../snapshot/sizes.js';
-import type { Verification } from '../snapshot/verification.js';
+import { type Ledger, type Manifest, sizesOf } from '../snapshot/manifest.js';
+import type { Verification } from '../snapshot/statements.js';
 import { fileWords, shortSource, sourceWords } from '../snapshot/source.js';
 import { type Assessment } from '../snapshot/trust.js';
 import { deploymentOf } from '../app/connect/database.js';

@@ -3,7 +3,7 @@ import { storeApp, type StoreApp } from '../app/app.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import { exitCodeOf, type AppError } from '../errors.js';
 import { catalogEntry } from '../snapshot/catalog.js';
-import { unsavedWords } from '../snapshot/shortfall.js';
+import { unsavedWords } from '../snapshot/ledger.js';
 import { startVerify } from '../snapshot/verify.js';
 import { errorOfRun, runEnvironment } from './carry-out.js';
 import { carryOutReadOnly } from './in-memory.js';

@@ -1,11 +1,23 @@
 import { AppError } from '../errors.js';
 import type { Log } from '../ports/index.js';
 import type { Signer } from '../ports/crypto.js';
-import type { CreateResult, ObjectStore } from '../ports/store.js';
-import { NO_CIPHER, type ControlCipher } from './cipher.js';
-import { hide, reveal } from './hidden.js';
-import { isControlName } from './names.js';
+import type { CreateResult, ObjectStore, StoredBody } from '../ports/store.js';
+import { NO_CIPHER, type ControlCipher, hide, reveal } from './encryption.js';
 import { decodeJson, encodeJson } from '../json.js';
+
+const PREFIXES = ['runs/', 'leases/', 'webhooks/', 'drills/', 'guard/', 'credentials/', 'rotations/'] as const;
+const OF_A_SNAPSHOT = /^snapshots\/[^/]+\/(verification|accepted|adopted)\.json$/;
+
+/** The catalogue of snapshots, updated whenever a snapshot is added, verified or removed. */
+export const CATALOG_NAME = 'catalog.json';
+
+/**
+ * Whether an object of the store is control state: JSON that decides about runs, leases, alerts or the trust in a snapshot.
+ * Parts, manifests and tombstones are not: their formats have other signatures.
+ */
+export function isControlName(name: string): boolean {
+  return name === CATALOG_NAME || PREFIXES.some((prefix) => name.startsWith(prefix)) || OF_A_SNAPSHOT.test(name);
+}
 
 /**
  * An object that was read and is ignored. `unreadable`: JSON of a form, kind or version that this version does not know;
@@ -18,11 +30,12 @@ export interface IgnoredObject {
 
 /** A store that ignores control objects without a valid signature. */
 interface AuthenticatedStore extends ObjectStore {
-  /** Names of the control objects that were read through this store and ignored, in the order of the first read. */
-  ignored(): readonly string[];
-  /** The ignored objects with the reasons. An object that was replaced or removed is left out once it has been read again. */
+  /**
+   * The control objects that were read through this store and ignored, in the order of the first read. An object that was
+   * replaced or removed is left out once it has been read again.
+   */
   ignoredObjects(): readonly IgnoredObject[];
-  /** See `unprovenIn`. */
+  /** See `evenUnproven`. */
   readUnproven(name: string): Promise<Buffer | null>;
   /** See `signUnsigned`. */
   signUnsigned(name: string, edit: (body: Buffer) => Buffer | null): Promise<boolean>;
@@ -112,7 +125,6 @@ export function authenticatedStore(
     },
     create: (name, body) => (isControlName(name) ? createControl(name, body) : store.create(name, body)),
     swap: async (name, body, etag) => store.swap(name, isControlName(name) ? encode(name, body) : body, etag),
-    ignored: () => [...ignored.keys()],
     ignoredObjects: () => [...ignored.values()].map(({ object, why }) => ({ object, why })),
     async readUnproven(name) {
       // Most such objects do not exist; only an ignored one is read again.
@@ -141,12 +153,13 @@ export function authenticatedStore(
 }
 
 /**
- * The content of a control object that was read and ignored. For objects that forbid something (marks of unfinished restores,
- * pins): those are obeyed without a valid signature too, such as those from before a key was set. An attacker who could forge one
- * could also remove it. A garbled object is returned as it is stored; null where none was ignored or none exists.
+ * The content of a control object that was read (`found`) or ignored; null where there is none. For objects that forbid
+ * something (marks of unfinished restores, pins): those are obeyed without a valid signature too, such as those from before a
+ * key was set. An attacker who could forge one could also remove it. A garbled object is returned as it is stored.
  */
-export function unprovenIn(store: ObjectStore, name: string): Promise<Buffer | null> {
-  return 'readUnproven' in store ? (store as AuthenticatedStore).readUnproven(name) : Promise.resolve(null);
+export async function evenUnproven(store: ObjectStore, name: string, found: StoredBody | null): Promise<Buffer | null> {
+  if (found !== null) return found.body;
+  return 'readUnproven' in store ? (store as AuthenticatedStore).readUnproven(name) : null;
 }
 
 /**
@@ -160,11 +173,6 @@ export function signUnsigned(
   edit: (body: Buffer) => Buffer | null = (body) => body,
 ): Promise<boolean> {
   return 'signUnsigned' in store ? (store as AuthenticatedStore).signUnsigned(name, edit) : Promise.resolve(false);
-}
-
-/** The names of the objects that a store ignored; none of a store that does not authenticate. */
-export function ignoredIn(store: ObjectStore): readonly string[] {
-  return ignoredObjectsIn(store).map(({ object }) => object);
 }
 
 /** The objects that a store ignored; none of a store that does not authenticate. */
@@ -190,7 +198,7 @@ function noSigningKey(name: string): AppError {
 /** Why a control object is ignored. */
 type Objection = 'garbled' | 'unsigned' | 'forged';
 
-export type Opened =
+type Opened =
   | { readonly ok: true; readonly body: Buffer }
   /** `forged`: signed, but not with an accepted key over this name and content. */
   | { readonly ok: false; readonly why: Objection };

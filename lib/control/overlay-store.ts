@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { ObjectStore, StoredBody, StoredObject } from '../ports/store.js';
-import { isControlName } from './names.js';
+import { isControlName } from './authenticated-store.js';
 
 const PROBES = 'probe/';
 const LEASES = 'leases/';

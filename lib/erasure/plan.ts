@@ -13,8 +13,7 @@ import { listFacts } from '../soulcaster/project-scope.js';
 import { readingSnapshot, ownedProjects, UnreadableSnapshot, type OwnedProjects } from './owned-projects.js';
 import { loadKeyIndex } from '../snapshot/key-index.js';
 import type { Manifest } from '../snapshot/manifest.js';
-import { countOf } from '../snapshot/counts.js';
-import { projectLabel } from '../snapshot/project-label.js';
+import { countOf, projectLabel } from '../snapshot/counts.js';
 import { buildKey } from '../soulcaster/keys.js';
 
 export type Subject = Pick<Erasure, 'kind' | 'id'>;

@@ -1,6 +1,6 @@
 import { planNotes } from '../restore/plan-words.js';
 import { dryRunResult } from '../restore/result.js';
-import { HIDDEN_WORDS } from '../control/hidden.js';
+import { HIDDEN_WORDS } from '../control/encryption.js';
 import { statusOf, type ErrorCode } from '../errors.js';
 import { costOf } from '../monitoring/cost.js';
 import { traitsOf } from '../run-kinds.js';

@@ -12,7 +12,7 @@ import { purposeOf, type Purpose } from '../snapshot/manifest.js';
 import { readPins } from '../snapshot/pins.js';
 import { plainLabel, shortSource } from '../snapshot/source.js';
 import type { Assessment, SnapshotState, TrustContext } from '../snapshot/trust.js';
-import type { Verification } from '../snapshot/verification.js';
+import type { Verification } from '../snapshot/statements.js';
 import type { ViewPorts } from './entry.js';
 import { assertKnownParameters, parseNumber, segmentAfter } from './parameters.js';
 import { json } from './problem.js';

@@ -1,7 +1,6 @@
-import { isDue, type ExpiryTime } from '../snapshot/expiry-time.js';
+import { isDue, type ExpiryTime, keyOf, type RecordLine } from '../snapshot/record.js';
 import { hashSet } from '../redis/key-sets.js';
-import { keyOf, type RecordLine } from '../snapshot/record.js';
-import { toText } from '../snapshot/text.js';
+import { toText, type Text } from '../soulcaster/text.js';
 import {
   needsFacts,
   keyMatcher,
@@ -11,7 +10,6 @@ import {
   type Selection,
 } from '../soulcaster/selection.js';
 import { listFacts, mergeFacts } from '../soulcaster/project-scope.js';
-import type { Text } from '../soulcaster/text.js';
 import { diffTable, type DiffTable, type Kind, type Row } from './diff-table.js';
 import { entryOf, projectOf, type Entry } from './entry.js';
 import { fieldChanges, type FieldChange } from './field-changes.js';

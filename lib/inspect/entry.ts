@@ -1,7 +1,6 @@
 import { contentBuilder, type Content, type FieldRule } from '../restore/compare/content.js';
-import { toArgument } from '../snapshot/expiry-time.js';
+import { toArgument, type RecordLine } from '../snapshot/record.js';
 import { keyHash } from '../redis/key-sets.js';
-import type { RecordLine } from '../snapshot/record.js';
 import type { ClassifiedKey } from '../soulcaster/keys.js';
 import { fieldOf, type Fields } from '../soulcaster/text.js';
 import type { KeyRecord } from './records.js';

@@ -1,9 +1,8 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { RecordLine, StreamValue } from '../snapshot/record.js';
-import { fromText } from '../snapshot/text.js';
+import { fromText, type Text } from '../soulcaster/text.js';
 import type { Family } from '../soulcaster/keys.js';
 import { parseSelection, type Selection, type SelectionInput } from '../soulcaster/selection.js';
-import type { Text } from '../soulcaster/text.js';
 import type { OpenSnapshot } from './open.js';
 import { selectedRecords, type KeyRecord } from './records.js';
 

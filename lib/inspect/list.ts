@@ -1,5 +1,4 @@
-import type { ExpiryTime } from '../snapshot/expiry-time.js';
-import type { RecordLine, RecordType, StreamValue } from '../snapshot/record.js';
+import type { ExpiryTime, RecordLine, RecordType, StreamValue } from '../snapshot/record.js';
 import type { Family } from '../soulcaster/keys.js';
 import type { Selection } from '../soulcaster/selection.js';
 import type { Text } from '../soulcaster/text.js';

@@ -1,7 +1,7 @@
 import { loadKeyIndex } from '../snapshot/key-index.js';
 import { keyOf, type RecordLine } from '../snapshot/record.js';
 import { sourceRecords, type SourceRecord } from '../snapshot/source-records.js';
-import { fromText } from '../snapshot/text.js';
+import { fromText, type Fields, type Text } from '../soulcaster/text.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { factFields, factsOf, type ProjectFacts } from '../soulcaster/project-scope.js';
 import {
@@ -11,7 +11,6 @@ import {
   type KeyMatcher,
   type Selection,
 } from '../soulcaster/selection.js';
-import type { Fields, Text } from '../soulcaster/text.js';
 import type { OpenSnapshot } from './open.js';
 
 /** A valid record with its classified key. `rest` must be read, if at all, before the next record. */

@@ -9,7 +9,7 @@ import type { CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
 import { MOST_RUNS as MOST_IN_ORDER, runsOfEntries, type OrderedRun } from '../snapshot/order.js';
 import { purposeOf } from '../snapshot/manifest.js';
-import { DATABASE_LEASE } from '../snapshot/run.js';
+import { DATABASE_LEASE } from '../snapshot/names.js';
 import type { ManifestSummary } from '../snapshot/summary.js';
 import type { TrustContext } from '../snapshot/trust.js';
 import { loadIndexModels, type IndexModels } from '../soulcaster/index-models.js';

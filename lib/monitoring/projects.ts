@@ -1,10 +1,9 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Ports, RedisPort, VectorIndex, Clock } from '../ports/index.js';
-import { countOf } from '../snapshot/counts.js';
+import { countOf, projectLabel } from '../snapshot/counts.js';
 import { trustContext } from '../snapshot/trust.js';
 import { latestTrusted } from '../snapshot/latest.js';
 import type { Manifest } from '../snapshot/manifest.js';
-import { projectLabel } from '../snapshot/project-label.js';
 import { loadIndexModels, modelOf, type NamespaceModel } from '../soulcaster/index-models.js';
 import { classifyKey } from '../soulcaster/keys.js';
 import { scanReplies } from '../redis/scan.js';

@@ -4,7 +4,7 @@ import { newId } from '../runs/ids.js';
 import { claimLease, releaseLease, renewLease, type Lease, type LeaseTimes } from '../runs/lease.js';
 import { sourceOf } from '../snapshot/source.js';
 import { addMark, removeMarks } from '../snapshot/unfinished-marks.js';
-import { DATABASE_LEASE } from '../snapshot/run.js';
+import { DATABASE_LEASE } from '../snapshot/names.js';
 import { type PlanPorts, type ProviderRestorePlan, countKeys } from './plan.js';
 
 export interface PerformPorts extends PlanPorts {

@@ -3,7 +3,7 @@ import { AppError } from '../errors.js';
 import type { RedisPort, RedisReply } from '../ports/redis.js';
 import { absentKey, runOne } from '../redis/run-one.js';
 import { isFull } from '../redis/at-once.js';
-import { compareExpiry, MAX_FIELD_EXPIRY, toArgument, type ExpiryTime } from '../snapshot/expiry-time.js';
+import { compareExpiry, MAX_FIELD_EXPIRY, toArgument, type ExpiryTime } from '../snapshot/record.js';
 import type { LackCode } from './lacks.js';
 import type { Needs } from './needs.js';
 

@@ -1,17 +1,15 @@
 import { AppError } from '../errors.js';
 import type { Ports, RedisPort } from '../ports/index.js';
 import { isId, isCalendarDate } from '../runs/ids.js';
-import { readAdoptedSources } from '../snapshot/adopted-sources.js';
+import { readAdoptedSources, shortSource, sourceOf, sourceWords } from '../snapshot/source.js';
 import { catalogEntry, refusedError, type FullEntry } from '../snapshot/catalog.js';
 import { checkChain } from '../snapshot/chain.js';
-import { countOf } from '../snapshot/counts.js';
+import { countOf, projectLabel } from '../snapshot/counts.js';
 import { loadManifest, sha256, type Manifest } from '../snapshot/manifest.js';
 import { manifestName, partName, suffixOf } from '../snapshot/names.js';
-import { projectLabel } from '../snapshot/project-label.js';
 import { selectSnapshot, type Selected } from '../snapshot/select.js';
-import { shortSource, sourceOf, sourceWords } from '../snapshot/source.js';
 import { isFoundDamaged, findSignatureProblem, trustContext } from '../snapshot/trust.js';
-import { lacksSavableKeys, unsavedWords } from '../snapshot/shortfall.js';
+import { lacksSavableKeys, unsavedWords } from '../snapshot/ledger.js';
 import type { RestoreInput } from './model.js';
 
 export type ChoosePorts = Pick<Ports, 'encryptor' | 'signer' | 'store'>;

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { AppError, toAppError } from '../errors.js';
 import type { Backend, Log } from '../ports/index.js';
 import type { RunRecord } from '../runs/model.js';
-import { loadBoundManifest } from '../snapshot/bound-manifest.js';
+import { loadBoundManifest } from '../snapshot/statements.js';
 import type { OtherErasures } from '../snapshot/erasures.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';

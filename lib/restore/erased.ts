@@ -2,7 +2,7 @@ import type { ClassifiedKey } from '../soulcaster/keys.js';
 import type { ErasedIds } from '../snapshot/erasures.js';
 import type { RecordLine } from '../snapshot/record.js';
 import type { SourceRecord } from '../snapshot/source-records.js';
-import type { Text } from '../snapshot/text.js';
+import type { Text } from '../soulcaster/text.js';
 import type { StoredFacts } from './facts.js';
 import type { Scope } from './model.js';
 

@@ -1,5 +1,4 @@
-import { isDue, shiftExpiry, type ExpiryTime } from '../snapshot/expiry-time.js';
-import type { RecordLine } from '../snapshot/record.js';
+import { isDue, shiftExpiry, type ExpiryTime, type RecordLine } from '../snapshot/record.js';
 import type { ExpiryRule } from './model.js';
 
 /** All times in milliseconds since the epoch. */

@@ -11,8 +11,8 @@ import type { TargetRecord } from './model.js';
 import { comparedRecordsOf } from './plan-task.js';
 import type { Proof } from './proof-counts.js';
 import { recordedProjects } from './recorded-projects.js';
-import { sizesOf } from '../snapshot/sizes.js';
-import { projectLabel } from '../snapshot/project-label.js';
+import { sizesOf } from '../snapshot/manifest.js';
+import { projectLabel } from '../snapshot/counts.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts, type Spent } from './context.js';
 
 /** What the running backend reports: the same counts as Redis, other counts, no answer; or it was not asked. */

@@ -1,5 +1,5 @@
 import { fieldsOf, figure, type RunTraits } from '../runs/traits.js';
-import { costOfCommands } from '../snapshot/price.js';
+import { costOfCommands } from '../snapshot/kinds.js';
 import { scopeOf, scopeWords } from './scope-words.js';
 
 export const RESTORE: RunTraits = {

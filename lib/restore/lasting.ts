@@ -1,5 +1,5 @@
 import type { RedisPort } from '../ports/redis.js';
-import { isDue } from '../snapshot/expiry-time.js';
+import { isDue } from '../snapshot/record.js';
 import type { Comparison } from './compare/index.js';
 import type { RestoreContext } from './context.js';
 import { sizeOf } from './open.js';

@@ -1,7 +1,8 @@
 import type { RedisPort } from '../ports/redis.js';
 import type { Manifest } from '../snapshot/manifest.js';
-import { unsavedWords } from '../snapshot/shortfall.js';
-import { doubtsOf, plainLabel, shortSource, sourceOf } from '../snapshot/source.js';
+import { unsavedWords } from '../snapshot/ledger.js';
+import { doubtsOf } from '../snapshot/summary.js';
+import { plainLabel, shortSource, sourceOf } from '../snapshot/source.js';
 
 /**
  * The snapshot and the database of a restore, for people. Sources by their first digits. No host: this is stored with

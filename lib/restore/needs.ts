@@ -1,6 +1,5 @@
-import { compareExpiry, type ExpiryTime } from '../snapshot/expiry-time.js';
-import type { RecordLine } from '../snapshot/record.js';
-import { fromText, type Text } from '../snapshot/text.js';
+import { compareExpiry, type ExpiryTime, type RecordLine } from '../snapshot/record.js';
+import { fromText, type Text } from '../soulcaster/text.js';
 import type { TargetRecord } from './model.js';
 import { PAGE_BYTES } from './write/limits.js';
 import { textsOf } from './write/size.js';

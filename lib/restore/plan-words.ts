@@ -1,5 +1,5 @@
 import { count, counted } from '../formats.js';
-import { keyName, printable } from '../snapshot/key-names.js';
+import { keyName, printable } from '../snapshot/ledger.js';
 import { lackWords } from './lacks.js';
 import { REASONS, type Plan } from './plan-counts.js';
 import type { DryRunResult } from './result.js';

@@ -4,7 +4,7 @@ import type { RedisCommand, RedisReply, RedisValue } from '../ports/redis.js';
 import { isEncrypted, openNames } from '../snapshot/ledger.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { keyOf, type RecordLine } from '../snapshot/record.js';
-import { fromText, type Text } from '../snapshot/text.js';
+import { fromText, type Text } from '../soulcaster/text.js';
 import { classifyKey, type ClassifiedKey, type Family } from '../soulcaster/keys.js';
 import { CLUSTER_FIELDS, ITEM_FIELDS } from '../soulcaster/invariants/readable.js';
 import type { SourceRecord } from '../snapshot/source-records.js';

@@ -1,5 +1,5 @@
 import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../runs/model.js';
-import { DATABASE_LEASE } from '../snapshot/run.js';
+import { DATABASE_LEASE } from '../snapshot/names.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
 import { checkTask, refuseStep, surveyStep } from './check-task.js';
 import { addSpent, openContext, spentSince, type RestorePorts, type RestoreSettings } from './context.js';

@@ -11,7 +11,7 @@ import {
   type Selection,
 } from '../soulcaster/selection.js';
 import { isEphemeral } from '../soulcaster/in-flight.js';
-import { fromText } from '../snapshot/text.js';
+import { fromText } from '../soulcaster/text.js';
 import { scopeSchema, type Item, type Mode, type RestoreInput, type Scope } from './model.js';
 import { itemName } from './scope-words.js';
 

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { Clock, RedisPort } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
-import { DATABASE_LEASE } from '../snapshot/run.js';
+import { DATABASE_LEASE } from '../snapshot/names.js';
 import { DRILL_LEASE, DRILL_TARGET } from './drill/record.js';
 import { firstRestoreCheckpoint } from './checkpoint.js';
 import { chooseManifest, assertHoldsProject, assertSource, findSnapshot, type ChoosePorts } from './choose.js';

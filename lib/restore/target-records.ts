@@ -2,7 +2,7 @@ import { buildKey, classifyKey, type ClassifiedKey } from '../soulcaster/keys.js
 import { memberListOf } from '../soulcaster/member-lists.js';
 import { failInFlight, canBeInFlight } from '../soulcaster/in-flight.js';
 import { keyOf, type RecordLine } from '../snapshot/record.js';
-import type { Text } from '../snapshot/text.js';
+import type { Text } from '../soulcaster/text.js';
 import type { RestoreContext } from './context.js';
 import { withoutErased } from './erased.js';
 import { isExpired, withExpiry } from './expiry.js';

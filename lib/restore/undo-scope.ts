@@ -2,7 +2,7 @@ import { AppError } from '../errors.js';
 import type { Encryptor } from '../ports/crypto.js';
 import { openNames } from '../snapshot/ledger.js';
 import type { Imported, LedgerKey, Manifest } from '../snapshot/manifest.js';
-import { fromText } from '../snapshot/text.js';
+import { fromText } from '../soulcaster/text.js';
 import { coversSelection, SELECT_ALL, type Selection } from '../soulcaster/selection.js';
 import { scopeSchema, type Mode, type Scope } from './model.js';
 import { scopeWords } from './scope-words.js';

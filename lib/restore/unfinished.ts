@@ -1,9 +1,10 @@
 import { toAppError } from '../errors.js';
 import type { Clock, Log, ObjectStore, RedisPort } from '../ports/index.js';
-import { readAcceptance } from '../snapshot/acceptance.js';
-import { projectLabel } from '../snapshot/project-label.js';
-import { lacksSavableKeys } from '../snapshot/shortfall.js';
-import { doubtsOf, isHalfRestoredDoubt, sourceOf } from '../snapshot/source.js';
+import { readAcceptance } from '../snapshot/statements.js';
+import { projectLabel } from '../snapshot/counts.js';
+import { lacksSavableKeys } from '../snapshot/ledger.js';
+import { doubtsOf, isHalfRestoredDoubt } from '../snapshot/summary.js';
+import { sourceOf } from '../snapshot/source.js';
 import { addMark, endMarks, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
 import type { RestoreContext } from './context.js';
 import type { RestoreInput, Scope } from './model.js';

@@ -1,8 +1,7 @@
 import { toAppError, type AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { RetentionSettings } from './policy.js';
-import { prune, type PrunePorts } from './prune/prune.js';
-import type { PruneResult } from './prune/result.js';
+import { prune, type PrunePorts, type PruneResult } from './prune/prune.js';
 import { errorOfReplica, replicate, type ReplicaResult } from './replica/replicate.js';
 
 /** Nothing is started with less time left. */

@@ -1,20 +1,18 @@
 import { createHash, type Hash } from 'node:crypto';
 import pMap from 'p-map';
 import { z } from 'zod';
-import { ignoredIn } from '../control/authenticated-store.js';
-import { HIDDEN_WORDS } from '../control/hidden.js';
-import { CATALOG_NAME } from '../control/names.js';
+import { ignoredObjectsIn, CATALOG_NAME } from '../control/authenticated-store.js';
+import { HIDDEN_WORDS } from '../control/encryption.js';
 import { toAppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore, Ports, Signer } from '../ports/index.js';
 import type { StoredBody } from '../ports/store.js';
 import { isId } from '../runs/ids.js';
-import { acceptanceSchema, adoptionSchema } from './acceptance.js';
+import { acceptanceSchema, adoptionSchema, verificationSchema } from './statements.js';
 import { catalogEntry, type CatalogEntry } from './catalog.js';
 import { loadManifest, type Manifest } from './manifest.js';
 import { acceptedName, adoptedName, manifestName, SNAPSHOTS_PREFIX, verificationName } from './names.js';
 import { summaryOf, summarySchema, verifySignature, verdictSchema } from './summary.js';
-import { verificationSchema } from './verification.js';
 
 /*
  * `catalog.json` saves reading the objects beside the parts of each snapshot. Its entry for a snapshot is used only while
@@ -190,7 +188,7 @@ async function entryOf(
   const entry = await catalogEntry(store, id);
   if (entry === null) return null;
   // A snapshot with an ignored object is read each time, so that the object is reported until it is removed.
-  const hasIgnored = ignoredIn(store).some((name) => objectsOf(id).includes(name));
+  const hasIgnored = ignoredObjectsIn(store).some(({ object }) => objectsOf(id).includes(object));
   if (mark === null || entry.newerFormat || entry.refusal !== undefined || hasIgnored) return { entry, kept: null };
   const { manifest, sealed } = entry;
   const kept = {

@@ -1,13 +1,17 @@
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from '../runs/ids.js';
-import { readAcceptance, readAdoption, type Acceptance, type Adoption } from './acceptance.js';
-import { parseManifest, sha256, type Manifest } from './manifest.js';
+import {
+  readAcceptance,
+  readAdoption,
+  type Acceptance,
+  type Adoption,
+  readVerification,
+  type Verification,
+} from './statements.js';
+import { parseManifest, sha256, type Manifest, fencesOf, sizesOf, type Sizes } from './manifest.js';
 import { manifestName, partName, SNAPSHOTS_PREFIX } from './names.js';
-import { fencesOf, sizesOf, type Sizes } from './sizes.js';
-import { doubtsOf } from './source.js';
-import type { ManifestSummary, SignatureVerdict } from './summary.js';
-import { readVerification, type Verification } from './verification.js';
+import { doubtsOf, type ManifestSummary, type SignatureVerdict } from './summary.js';
 
 /** A snapshot, read from the objects beside its parts. `assess` computes its state. */
 export interface CatalogEntry {
@@ -44,7 +48,7 @@ export interface FullEntry extends CatalogEntry {
 }
 
 /** A store's refusal of one object, for operators. */
-export type Refusal = Pick<AppError, 'message' | 'hint'>;
+type Refusal = Pick<AppError, 'message' | 'hint'>;
 
 /**
  * The refusal of an object, or null for any other error. One refused object must not prevent reading the others; a store that
@@ -56,6 +60,13 @@ export function refusalIn(error: unknown): Refusal | null {
 
 export function refusedError(id: string, { hint, message }: Refusal): AppError {
   return new AppError('store-denied', `The store refuses to return snapshot ${id}: ${message}`, { hint });
+}
+
+/** `wanted`: an id, or other words of an operator. */
+export function noSnapshotError(wanted: string): AppError {
+  return new AppError('not-found', `There is no snapshot ${JSON.stringify(wanted.slice(0, 64))}`, {
+    hint: 'List the ids: `npx soulcaster-backup snapshots list --env-file .env`.',
+  });
 }
 
 /** The ids under which any object is stored, oldest first, even without a manifest. */

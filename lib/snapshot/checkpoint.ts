@@ -69,7 +69,7 @@ const namesSchema = z.object({
 });
 type NamesState = z.infer<typeof namesSchema>;
 
-export const NO_NAMES: NamesState = {
+const NO_NAMES: NamesState = {
   scanned: true,
   walks: 0,
   broken: 0,

@@ -1,5 +1,5 @@
-import type { Counts } from './manifest.js';
-import type { KeyKind, UnpackedIndex } from './part-index.js';
+import { type Counts, sha256 } from './manifest.js';
+import type { KeyKind, UnpackedIndex, PartIndex } from './part-index.js';
 
 export function noCounts(): Counts {
   return { keys: 0, byType: {}, byFamily: {}, byProject: {} };
@@ -73,4 +73,22 @@ export function countOf(table: Readonly<Record<string, number>>, name: string): 
 function bump(table: Record<string, number>, name: string, times: number): void {
   const value = countOf(table, name) + times;
   Object.defineProperty(table, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
+const DIGITS = 16;
+
+/** Replaces a project's id beside encrypted parts: `sha256:` and the first 16 hex digits of the id's SHA-256. */
+export function projectLabel(project: string): string {
+  return `sha256:${sha256(project).slice(0, DIGITS)}`;
+}
+
+/** A part's index for storing and counting: beside an encrypted part, projects are labels, not names. */
+export function labelProjects(index: PartIndex, suffix: '' | '.age'): PartIndex {
+  if (suffix === '') return index;
+  const table = index.table.map(([type, family, project]): PartIndex['table'][number] => [
+    type,
+    family,
+    project === null ? null : projectLabel(project),
+  ]);
+  return { ...index, table };
 }

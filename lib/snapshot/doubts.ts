@@ -2,7 +2,8 @@ import type { Ports } from '../ports/index.js';
 import { catalog } from './catalog.js';
 import { latestTrusted } from './latest.js';
 import type { Doubt, ManifestBody } from './manifest.js';
-import { emptiedDoubt, sourceOf } from './source.js';
+import { emptiedDoubt } from './summary.js';
+import { sourceOf } from './source.js';
 import { trustContext, type TrustContext } from './trust.js';
 import { endedSince, marksOf, unfinishedWords, type EndedRuns, type MarkStores } from './unfinished-marks.js';
 

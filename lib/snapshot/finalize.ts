@@ -7,7 +7,7 @@ import { parseCheckpoint, type SnapshotCheckpoint } from './checkpoint.js';
 import type { Finding } from './check-part.js';
 import { countIndex, noCounts } from './counts.js';
 import { duplicateLines, findDuplicates } from './duplicates.js';
-import { refusedTypes, encryptName } from './ledger.js';
+import { refusedTypes, encryptName, shortfall } from './ledger.js';
 import {
   FORMAT_VERSION,
   loadManifest,
@@ -18,23 +18,23 @@ import {
   type Manifest,
   type LedgerKey,
   type ManifestBody,
+  rateOf,
+  sizesOf,
 } from './manifest.js';
 import { manifestName } from './names.js';
 import { indexSection, writeKeyIndex } from './key-index.js';
 import { indexReader, partIndexPrefix } from './part-index.js';
-import { shortfall } from './shortfall.js';
-import { rateOf, sizesOf } from './sizes.js';
 import type { MarkStores } from './unfinished-marks.js';
-import { estimatedUsd } from './price.js';
+import { estimatedUsd } from './kinds.js';
 import { sourceOf } from './source.js';
 import { endedDoubts, findDoubts, unfinishedDoubts } from './doubts.js';
 import type { SnapshotSettings } from './settings.js';
-import { writeVerification } from './verification.js';
+import { writeVerification } from './statements.js';
 
 type FinalizePorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'signer' | 'store'> & MarkStores;
 
 /** Result of a check task of a snapshot. */
-export interface CheckResult {
+interface CheckResult {
   readonly findings: readonly Finding[];
   readonly depth: 'lines' | 'stored-bytes';
 }

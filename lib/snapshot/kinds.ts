@@ -1,6 +1,5 @@
 import { counted } from '../formats.js';
-import { fieldsOf, figure, type Figure, type RunTraits } from '../runs/traits.js';
-import { costOfCommands } from './price.js';
+import { fieldsOf, figure, type Figure, type RunTraits, type RunCost } from '../runs/traits.js';
 
 export const SNAPSHOT: RunTraits = {
   kind: 'snapshot',
@@ -47,4 +46,17 @@ const MOST_FINDINGS = 10;
 function findingOf(finding: unknown): Figure {
   const { code, subject } = fieldsOf(finding);
   return [String(code), String(subject)];
+}
+
+/** Upstash Redis, pay as you go, November 2026: 0.20 US dollars per 100,000 commands. */
+const USD_PER_COMMAND = 0.2 / 100_000;
+
+/** The most that the commands of a snapshot cost; the first 500,000 a month may be free. */
+export function estimatedUsd(commands: number): number {
+  return Number((commands * USD_PER_COMMAND).toFixed(6));
+}
+
+/** The cost of the command count in a run's result; null where there is none. */
+export function costOfCommands(commands: unknown): RunCost | null {
+  return typeof commands === 'number' ? { commands, tokens: null, estimatedUsd: estimatedUsd(commands) } : null;
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { isSentJson, type SentJson } from '../ports/redis.js';
 import { encodeLine, RECORD_TYPES, type RecordType } from './record.js';
 import { isSent, recordOf, type FreshLine, type SentValue } from './sent-value.js';
-import { toText } from './text.js';
+import { toText } from '../soulcaster/text.js';
 
 /** A buffer that grew beyond this for a large value is dropped. */
 const KEPT_BYTES = 4 * 1024 * 1024;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore, Signer } from '../ports/index.js';
-import { manifestName } from './names.js';
+import { manifestName, fenceOfPart } from './names.js';
 
 /** The format that this version writes; it reads all formats from 1 up to this one. */
 export const FORMAT_VERSION = 1;
@@ -237,4 +237,27 @@ function damagedError(id: string, cause: unknown): AppError {
     hint: 'Restore from another snapshot. If the bucket keeps versions, bring back the older version of the object.',
     cause,
   });
+}
+
+/** Total bytes of all parts of a snapshot: as JSON lines, and as stored. */
+export interface Sizes {
+  readonly plain: number;
+  readonly stored: number;
+}
+
+export function sizesOf({ parts }: Manifest): Sizes {
+  const sum = (which: 'plain' | 'stored'): number => parts.reduce((total, part) => total + part[which].bytes, 0);
+  return { plain: sum('plain'), stored: sum('stored') };
+}
+
+/** Commands per second from the first to the last, including pauses between attempts; null for a window of no length. */
+export function rateOf({ spent, window }: Manifest): number | null {
+  const seconds = (Date.parse(window.to) - Date.parse(window.from)) / 1000;
+  return seconds > 0 ? Math.round(spent.commands / seconds) : null;
+}
+
+/** The lowest and the highest fencing number in the names of the parts; null without parts. */
+export function fencesOf({ parts }: Manifest): readonly [number, number] | null {
+  const fences = parts.flatMap(({ name }) => fenceOfPart(name) ?? []);
+  return fences.length === 0 ? null : [Math.min(...fences), Math.max(...fences)];
 }

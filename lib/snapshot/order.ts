@@ -5,9 +5,8 @@ import { isId, timeOfId } from '../runs/ids.js';
 import type { RunRecord } from '../runs/model.js';
 import { recentRuns, runsOf } from '../runs/recent.js';
 import { refusalIn, type CatalogEntry } from './catalog.js';
-import { loadManifest, purposeOf } from './manifest.js';
+import { loadManifest, purposeOf, fencesOf } from './manifest.js';
 import { DATABASE_LEASE, SNAPSHOTS_PREFIX } from './names.js';
-import { fencesOf } from './sizes.js';
 import { verifySignature } from './summary.js';
 
 /** A snapshot dated further ahead of our clock than this counts as dated in the future. */

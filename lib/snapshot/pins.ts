@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { passOver, unprovenIn } from '../control/authenticated-store.js';
+import { evenUnproven, passOver } from '../control/authenticated-store.js';
 import { newestBy, updateObject } from '../control/object.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
-import type { ObjectStore } from '../ports/store.js';
+import type { ObjectStore, StoredBody } from '../ports/store.js';
 
 /** `guard/pins.json`: snapshots that are kept regardless of the policy, and forgotten snapshots, with the reasons. */
 export const PINS_NAME = 'guard/pins.json';
@@ -27,15 +27,14 @@ const NONE: Pins = { pinned: [], forgotten: [], unpinned: [] };
 /** The pinned snapshots by id, for display: none where the list cannot be read. */
 export async function readPins(store: ObjectStore): Promise<ReadonlyMap<string, Decision>> {
   const found = await store.read(PINS_NAME);
-  const pins = parse(found?.body ?? (await unprovenIn(store, PINS_NAME)));
+  const pins = await pinsIn(store, found);
   if (found !== null && pins === null) passOver(store, PINS_NAME, found);
   return byId(pins ?? NONE);
 }
 
 /** The pinned snapshots by id, for removals. Throws `damaged` for a list that cannot be read: it must not count as empty. */
 export async function readPinsOrThrow(store: ObjectStore): Promise<ReadonlyMap<string, Decision>> {
-  const found = await store.read(PINS_NAME);
-  return byId(assertReadable(parse(found?.body ?? (await unprovenIn(store, PINS_NAME)))));
+  return byId(assertReadable(await pinsIn(store, await store.read(PINS_NAME))));
 }
 
 function byId({ pinned }: Pins): ReadonlyMap<string, Decision> {
@@ -69,12 +68,10 @@ export function removePin(store: ObjectStore, wanted: string, at: string): Promi
  * `damaged` for a list of `from` that cannot be read: it must not count as empty.
  */
 export async function unitePins(from: ObjectStore, to: ObjectStore): Promise<boolean> {
-  const found = await from.read(PINS_NAME);
-  const body = found?.body ?? (await unprovenIn(from, PINS_NAME));
-  if (body === null) return false;
-  const added = assertReadable(parse(body));
+  const added = assertReadable(await pinsIn(from, await from.read(PINS_NAME)));
+  if (added === NONE) return false;
   return updateObject(to, PINS_NAME, 'The list of pinned snapshots', async (there) => {
-    const before = parse(there?.body ?? (await unprovenIn(to, PINS_NAME)));
+    const before = await pinsIn(to, there);
     const united = encodeJson(unite(before ?? NONE, added));
     return there !== null && before !== null && united.equals(encodeJson(before)) ? null : united;
   });
@@ -102,13 +99,14 @@ export async function writeForgotten(store: ObjectStore, word: Decision): Promis
 
 function updatePins(store: ObjectStore, edit: (pins: Pins) => Pins | null): Promise<boolean> {
   return updateObject(store, PINS_NAME, 'The list of pinned snapshots', async (found) => {
-    const next = edit(assertReadable(parse(found?.body ?? (await unprovenIn(store, PINS_NAME)))));
+    const next = edit(assertReadable(await pinsIn(store, found)));
     return next === null ? null : encodeJson(next);
   });
 }
 
-/** Null for a list that cannot be read. */
-function parse(body: Buffer | null): Pins | null {
+/** `found` as a list; `NONE` where there is no list, and null for one that cannot be read. */
+async function pinsIn(store: ObjectStore, found: StoredBody | null): Promise<Pins | null> {
+  const body = await evenUnproven(store, PINS_NAME, found);
   try {
     return body === null ? NONE : pinsSchema.parse(decodeJson(body));
   } catch {

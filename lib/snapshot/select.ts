@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
 import { isId } from '../runs/ids.js';
-import { snapshotIds } from './catalog.js';
+import { noSnapshotError, snapshotIds } from './catalog.js';
 import { findLatest, findNewest, type PassedOver } from './latest.js';
 import { manifestName } from './names.js';
 import type { TrustContext } from './trust.js';
@@ -43,9 +43,7 @@ export async function selectSnapshot(context: TrustContext, wanted: string, at?:
       hint: `Give more of the id: ${[first, ...others].slice(0, 3).join(', ')}${others.length > 2 ? ', ...' : ''}.`,
     });
   }
-  throw new AppError('not-found', `There is no snapshot ${JSON.stringify(wanted.slice(0, 64))}`, {
-    hint: 'List the ids: `npx soulcaster-backup snapshots list --env-file .env`.',
-  });
+  throw noSnapshotError(wanted);
 }
 
 /** Finds the snapshots whose ids begin with a text. */

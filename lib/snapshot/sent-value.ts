@@ -1,8 +1,7 @@
 import { AppError } from '../errors.js';
 import { decoded, type RedisValue, type WireValue } from '../ports/redis.js';
-import type { ExpiryTime } from './expiry-time.js';
-import { lineHead, type RecordLine, type RecordType, type RecordValue } from './record.js';
-import { toText, type Text } from './text.js';
+import { type ExpiryTime, lineHead, type RecordLine, type RecordType, type RecordValue } from './record.js';
+import { toText, type Text } from '../soulcaster/text.js';
 
 /** A whole value as the database sent it, to be written as a line of a part. */
 export interface SentValue {

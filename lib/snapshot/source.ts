@@ -1,6 +1,10 @@
-import type { Doubt, Imported, Manifest } from './manifest.js';
-import { sha256 } from './manifest.js';
-import { SAMPLE } from './recheck/evaluate.js';
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import { type Imported, type Manifest, sha256 } from './manifest.js';
+import { passOver } from '../control/authenticated-store.js';
+import { newestBy, updateObject } from '../control/object.js';
+import { decodeJson, encodeJson } from '../json.js';
+import type { ObjectStore } from '../ports/store.js';
 
 /** Hex digits of a source that are shown. */
 const SHOWN_DIGITS = 8;
@@ -50,30 +54,103 @@ export function fileWords({ file, selection, sha256: hash }: Imported): string {
   return `${name}, which holds a selection alone${selection === '' ? '' : ` (${selection})`}`;
 }
 
-/** Reasons why a snapshot may not hold the whole database. For older manifests without `doubts` they are computed from DBSIZE. */
-export function doubtsOf({
-  dbsize,
-  doubts,
-  purpose,
-}: Pick<Manifest, 'dbsize' | 'doubts' | 'purpose'>): readonly Doubt[] {
-  if (doubts !== undefined || purpose === 'safety') return doubts ?? [];
-  return emptiedDoubt(dbsize);
+/**
+ * `guard/sources.json`: by the source of a database, which earlier ones it replaced; by `withdrawn:` and that source, which
+ * adoptions were withdrawn, so that a copy of the list that still has them does not bring them back.
+ */
+const SOURCES_NAME = 'guard/sources.json';
+
+const WITHDRAWN = 'withdrawn:';
+
+const adoptedSchema = z.object({ source: z.string(), reason: z.string(), at: z.string() });
+const sourcesSchema = z.record(z.string(), z.array(adoptedSchema));
+type AdoptedSource = z.infer<typeof adoptedSchema>;
+type Sources = z.infer<typeof sourcesSchema>;
+
+/** Reads the sources whose snapshots are of this database: its own, those it adopted, and those that these adopted. */
+export async function readAdoptedSources(store: ObjectStore, own: string): Promise<Set<string>> {
+  const found = await store.read(SOURCES_NAME);
+  const all = parse(found?.body);
+  if (found !== null && all === UNREADABLE) passOver(store, SOURCES_NAME, found);
+  return knownIn(all, own);
 }
 
-const HALF_RESTORED: ReadonlySet<string> = new Set(['restore-unfinished', 'restored-meanwhile']);
+/** A source that `own` withdrew itself does not count, even if a source that `own` adopted had adopted it. */
+function knownIn(all: Sources, own: string): Set<string> {
+  const direct = new Set((all[own] ?? []).map(({ source }) => source));
+  const withdrawn = new Set((all[WITHDRAWN + own] ?? []).map(({ source }) => source));
+  const known = new Set([own]);
+  // The loop also visits sources that are added to the set meanwhile.
+  for (const source of known) {
+    for (const { source: earlier } of all[source] ?? [])
+      if (direct.has(earlier) || !withdrawn.has(earlier)) known.add(earlier);
+  }
+  return known;
+}
 
-/** Whether a doubt means that the snapshot may mix data from before and from after a restore. */
-export function isHalfRestoredDoubt({ code }: Doubt): boolean {
-  return HALF_RESTORED.has(code);
+/** Records that `own` replaces the database `adopted.source`; false when that is recorded already. */
+export function adoptSource(store: ObjectStore, own: string, adopted: AdoptedSource): Promise<boolean> {
+  return updateSources(store, (all) => {
+    const list = all[own] ?? [];
+    return list.some(({ source }) => source === adopted.source) ? null : { ...all, [own]: [...list, adopted] };
+  });
+}
+
+/** Withdraws the adoption of `withdrawn.source`, also one by a source that `own` adopted; false when there is none. */
+export function disownSource(store: ObjectStore, own: string, withdrawn: AdoptedSource): Promise<boolean> {
+  return updateSources(store, (all) => {
+    const list = all[own] ?? [];
+    if (withdrawn.source === own || !knownIn(all, own).has(withdrawn.source)) return null;
+    const left = list.filter(({ source }) => source !== withdrawn.source);
+    const key = WITHDRAWN + own;
+    return { ...all, [own]: left, [key]: newestOf([...(all[key] ?? []), withdrawn]) };
+  });
 }
 
 /**
- * The doubt that the database lost more than half of its keys while it was read, or that others replaced them: `gone` of the
- * `SAMPLE` keys that were read first had disappeared.
+ * Adds the adoptions in `from` to those in `to`. One counts unless it was withdrawn later in either store. False when
+ * nothing was written: there is no list, it cannot be read, or it adds nothing.
  */
-export function emptiedDoubt({ before, after }: Manifest['dbsize'], gone = 0): Doubt[] {
-  const doubt = (detail: string): Doubt[] => [{ code: 'emptied', detail }];
-  if (after * 2 < before) return doubt(`the database held ${before} keys before it was read and ${after} after it`);
-  if (gone === 0) return [];
-  return doubt(`${gone} of the first ${SAMPLE} keys that were read were gone at the end`);
+export async function uniteSources(from: ObjectStore, to: ObjectStore): Promise<boolean> {
+  const found = await from.read(SOURCES_NAME);
+  const added = parse(found?.body);
+  if (found === null || added === UNREADABLE) return false;
+  return updateObject(to, SOURCES_NAME, 'The list of adopted sources', (there) => {
+    const before = parse(there?.body);
+    const united = unite(before, added);
+    return there !== null && before !== UNREADABLE && isDeepStrictEqual(before, united) ? null : encodeJson(united);
+  });
+}
+
+function unite(one: Sources, other: Sources): Sources {
+  const owners = new Set([...Object.keys(one), ...Object.keys(other)]);
+  const listOf = (owner: string): AdoptedSource[] => newestOf([...(one[owner] ?? []), ...(other[owner] ?? [])]);
+  const lists = [...owners].map((owner): [string, AdoptedSource[]] => {
+    const withdrawn = new Map(listOf(WITHDRAWN + owner).map(({ source, at }) => [source, at]));
+    return [owner, listOf(owner).filter(({ source, at }) => (withdrawn.get(source) ?? '') < at)];
+  });
+  return Object.fromEntries(lists);
+}
+
+/** Of each source the newest statement. */
+function newestOf(list: readonly AdoptedSource[]): AdoptedSource[] {
+  return newestBy(list, ({ source }) => source);
+}
+
+function updateSources(store: ObjectStore, edit: (all: Sources) => Sources | null): Promise<boolean> {
+  return updateObject(store, SOURCES_NAME, 'The list of adopted sources', (found) => {
+    const next = edit(parse(found?.body));
+    return next === null ? null : encodeJson(next);
+  });
+}
+
+const UNREADABLE: Sources = {};
+
+/** A list that cannot be read counts as empty. */
+function parse(body: Buffer | undefined): Sources {
+  try {
+    return body === undefined ? {} : sourcesSchema.parse(decodeJson(body));
+  } catch {
+    return UNREADABLE;
+  }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Signer } from '../ports/crypto.js';
-import { manifestSchema, sha256, tableSchema, type Manifest } from './manifest.js';
+import { manifestSchema, sha256, tableSchema, type Doubt, type Manifest } from './manifest.js';
 
 const counted = z.object({ count: z.number().int() });
 
@@ -66,4 +66,35 @@ export function summaryOf(manifest: Manifest): ManifestSummary {
   const reasons = [...new Set(unsupported.keys.map(({ reason }) => reason))];
   const ledger = { ...manifest.ledger, unsupported: { ...unsupported, keys: reasons.map((reason) => ({ reason })) } };
   return summarySchema.parse({ ...manifest, ledger });
+}
+
+/** Reasons why a snapshot may not hold the whole database. For older manifests without `doubts` they are computed from DBSIZE. */
+export function doubtsOf({
+  dbsize,
+  doubts,
+  purpose,
+}: Pick<Manifest, 'dbsize' | 'doubts' | 'purpose'>): readonly Doubt[] {
+  if (doubts !== undefined || purpose === 'safety') return doubts ?? [];
+  return emptiedDoubt(dbsize);
+}
+
+const HALF_RESTORED: ReadonlySet<string> = new Set(['restore-unfinished', 'restored-meanwhile']);
+
+/** Whether a doubt means that the snapshot may mix data from before and from after a restore. */
+export function isHalfRestoredDoubt({ code }: Doubt): boolean {
+  return HALF_RESTORED.has(code);
+}
+
+/** The number of keys read first that are compared with the keys at the end. */
+export const SAMPLE = 100;
+
+/**
+ * The doubt that the database lost more than half of its keys while it was read, or that others replaced them: `gone` of the
+ * `SAMPLE` keys that were read first had disappeared.
+ */
+export function emptiedDoubt({ before, after }: Manifest['dbsize'], gone = 0): Doubt[] {
+  const doubt = (detail: string): Doubt[] => [{ code: 'emptied', detail }];
+  if (after * 2 < before) return doubt(`the database held ${before} keys before it was read and ${after} after it`);
+  if (gone === 0) return [];
+  return doubt(`${gone} of the first ${SAMPLE} keys that were read were gone at the end`);
 }

@@ -2,9 +2,11 @@ import pMap from 'p-map';
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../json.js';
-import type { ObjectStore, Signer } from '../ports/index.js';
+import type { ObjectStore, Signer, Ports } from '../ports/index.js';
 import { isId } from '../runs/ids.js';
 import { sha256 } from './manifest.js';
+import { AppError } from '../errors.js';
+import { claimLease, releaseLease } from '../runs/lease.js';
 
 const PRUNED = 'pruned/';
 const READS_AT_A_TIME = 16;
@@ -85,4 +87,28 @@ function parseTombstone(signer: Signer, id: string, bytes: Buffer): Tombstone | 
   } catch {
     return null;
   }
+}
+
+/** The lease of processes that remove snapshots. */
+export const PRUNE_LEASE = 'prune';
+
+const BRIEFLY = { attemptTtlMs: 10_000, holdMs: 10_000 };
+
+/**
+ * Asserts that a snapshot which run `run` needs is not being removed. The run's record, which names the snapshot, must have
+ * been written before. A prune proceeds in the opposite order: it writes the tombstone, then reads the runs, then renews its
+ * lease and removes; so one of the two detects the other. A tombstone alone may be left by an interrupted prune: then its
+ * lease is free, and claiming it fences off that prune. Throws `locked`.
+ */
+export async function assertNotBeingRemoved(
+  ports: Pick<Ports, 'clock' | 'store'>,
+  run: string,
+  id: string,
+): Promise<void> {
+  if ((await ports.store.read(tombstoneName(id))) === null) return;
+  const claim = await claimLease(ports, PRUNE_LEASE, run, BRIEFLY);
+  if (claim.granted) return releaseLease(ports, claim.lease);
+  throw new AppError('locked', `Snapshot ${id} is being removed`, {
+    hint: 'Wait a minute and try again. If the snapshot is no longer listed then, use another one.',
+  });
 }

@@ -1,11 +1,10 @@
 import type { Clock, ObjectStore, Signer } from '../ports/index.js';
-import { readAdoptedSources } from './adopted-sources.js';
+import { readAdoptedSources, fileWords, plainLabel, shortSource } from './source.js';
+import { doubtsOf, verifySignature, type ManifestSummary } from './summary.js';
 import type { CatalogEntry } from './catalog.js';
-import { verifySignature, type ManifestSummary } from './summary.js';
 import { aheadBy, isFromFuture } from './order.js';
-import { doubtsOf, fileWords, plainLabel, shortSource } from './source.js';
-import { unsavedWords } from './shortfall.js';
-import type { Verification } from './verification.js';
+import { unsavedWords } from './ledger.js';
+import type { Verification } from './statements.js';
 
 const STATES = [
   'unreadable',
@@ -76,10 +75,6 @@ export function assess(entry: CatalogEntry, { signer, clock, sources }: Omit<Tru
   if (verification === null) return assessment('unverified', 'no verification of it is on record');
   if (isFromFuture(entry, clock.now())) return assessment('future', futureWords(aheadBy(entry, clock.now())));
   return assessDoubts(entry, manifest);
-}
-
-export function isTrusted(entry: CatalogEntry, context: Omit<TrustContext, 'store'>): boolean {
-  return assess(entry, context).state === 'trusted';
 }
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { passOver, unprovenIn } from '../control/authenticated-store.js';
+import { evenUnproven, passOver } from '../control/authenticated-store.js';
 import { updateObject } from '../control/object.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
@@ -58,7 +58,7 @@ export async function unfinishedOf(store: ObjectStore, source: string): Promise<
 
 async function loadMarks(store: ObjectStore, source: string): Promise<Marks> {
   const found = await store.read(marksName(source));
-  const body = found?.body ?? (await unprovenIn(store, marksName(source)));
+  const body = await evenUnproven(store, marksName(source), found);
   if (body === null) return NO_MARKS;
   const marks = parse(body, source);
   if (found !== null && marks.unfinished.some(({ run }) => run === UNKNOWN_RUN))
@@ -183,7 +183,7 @@ export function unfinishedWords({ kind, run, since }: Ended): string {
 async function updateMarks(store: ObjectStore, source: string, edit: (marks: Marks) => Marks): Promise<void> {
   const name = marksName(source);
   await updateObject(store, name, 'The list of restores that did not end', async (found) => {
-    const body = found?.body ?? (await unprovenIn(store, name));
+    const body = await evenUnproven(store, name, found);
     const before = body === null ? NO_MARKS : parse(body, source);
     const after = edit(before);
     return after === before ? null : encodeJson({ source, ...after });

@@ -5,19 +5,17 @@ import type { Ports } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
 import type { Trigger } from '../runs/records.js';
 import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
-import { readAdoption } from './acceptance.js';
+import { isAdopted, writeVerification } from './statements.js';
 import { checkChain } from './chain.js';
 import { checkPart, type Finding, checkPhase } from './check-part.js';
 import { addCounts, countIndex, noCounts, areCountsCompatible } from './counts.js';
 import { duplicateLines } from './duplicates.js';
-import { loadManifest, sha256, type Counts, type LoadedManifest } from './manifest.js';
+import { loadManifest, sha256, type Counts, type LoadedManifest, sizesOf } from './manifest.js';
 import { checkKeyIndex, indexSection } from './key-index.js';
 import { VERIFY } from './kinds.js';
 import { manifestName, partName } from './names.js';
 import { unpackIndex } from './part-index.js';
-import { assertNotBeingRemoved } from './being-removed.js';
-import { sizesOf } from './sizes.js';
-import { writeVerification } from './verification.js';
+import { assertNotBeingRemoved } from './tombstone.js';
 
 type VerifyPorts = Pick<Ports, 'clock' | 'encryptor' | 'signer' | 'store'>;
 
@@ -61,11 +59,6 @@ async function openStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOutco
   const tasks = loaded?.manifest.parts.length ?? 0;
   const progress: Progress = { done: 0, total: tasks, unit: 'parts', bytes: plain };
   return { to: 'phase', phase: 'check', tasks, checkpoint: findings, progress };
-}
-
-async function isAdopted(store: VerifyPorts['store'], { manifest, sha256: stored }: LoadedManifest): Promise<boolean> {
-  if (manifest.seal.signature !== null) return false;
-  return (await readAdoption(store, manifest.id))?.manifestSha256 === stored;
 }
 
 /** The manifest, if it can be read; its faults are added to the findings. */

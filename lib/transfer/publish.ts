@@ -16,9 +16,9 @@ import {
   type Part,
 } from '../snapshot/manifest.js';
 import { adoptedName, manifestName, partFile, partName } from '../snapshot/names.js';
-import { projectLabel } from '../snapshot/project-label.js';
-import { fromText } from '../snapshot/text.js';
-import { writeVerification } from '../snapshot/verification.js';
+import { projectLabel } from '../snapshot/counts.js';
+import { fromText } from '../soulcaster/text.js';
+import { writeVerification } from '../snapshot/statements.js';
 import type { Staged } from './stage.js';
 
 /** The fencing number of objects that no run wrote. */

@@ -114,7 +114,7 @@ describe('control state', () => {
       for (const signer of [keyed, keyless]) {
         const store = open(signer);
         expect(await store.read(RUN)).toBeNull();
-        expect(store.ignored()).toEqual([RUN]);
+        expect(store.ignoredObjects()).toMatchObject([{ object: RUN }]);
         expect(await store.create(RUN, encodeJson({ mine: true }))).toMatchObject({ created: true });
         expect(await contentOf(signer, RUN)).toEqual({ mine: true });
         await put(RUN, body);

@@ -17,7 +17,7 @@ import { writeDrill } from '../../lib/restore/drill/record.js';
 import { writeMarker } from '../../lib/runs/markers.js';
 import { newId } from '../../lib/runs/ids.js';
 import { createRun, newRecord } from '../../lib/runs/records.js';
-import { adoptSource } from '../../lib/snapshot/adopted-sources.js';
+import { adoptSource } from '../../lib/snapshot/source.js';
 import { refreshCatalog } from '../../lib/snapshot/catalog-object.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
 import { addMark } from '../../lib/snapshot/unfinished-marks.js';

@@ -11,7 +11,7 @@ import {
 import { clockOf, liveSide } from '../../lib/inspect/live.js';
 import type { OpenSnapshot } from '../../lib/inspect/open.js';
 import { generateWorkspace, load } from '../../dev/data/index.js';
-import { fromText } from '../../lib/snapshot/text.js';
+import { fromText } from '../../lib/soulcaster/text.js';
 import { parseSelection, SELECT_ALL, type Selection } from '../../lib/soulcaster/selection.js';
 import { anyDatabaseOf } from '../restore/any-database.js';
 import { differences, dumpDatabase, openPlain } from '../support/plain-dump.js';

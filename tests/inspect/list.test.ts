@@ -7,7 +7,7 @@ import { findKey } from '../../lib/inspect/records.js';
 import { generateWorkspace, load, type Write } from '../../dev/data/index.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 import { parseSelection, SELECT_ALL } from '../../lib/soulcaster/selection.js';
-import { fromText, type Text } from '../../lib/snapshot/text.js';
+import { fromText, type Text } from '../../lib/soulcaster/text.js';
 import { anyDatabaseOf } from '../restore/any-database.js';
 import { dumpDatabase, openPlain } from '../support/plain-dump.js';
 import { batch } from '../support/redis-calls.js';

@@ -5,7 +5,7 @@ import { heldIn, type Held } from '../../lib/inspect/held.js';
 import { liveSide } from '../../lib/inspect/live.js';
 import type { OpenSnapshot } from '../../lib/inspect/open.js';
 import { loadManifest, type Manifest } from '../../lib/snapshot/manifest.js';
-import { fromText } from '../../lib/snapshot/text.js';
+import { fromText } from '../../lib/soulcaster/text.js';
 import { parseSelection, SELECT_ALL } from '../../lib/soulcaster/selection.js';
 import { exportContent } from '../../lib/transfer/export.js';
 import { finalizeStaged } from '../../lib/transfer/publish.js';

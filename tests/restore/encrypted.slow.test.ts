@@ -7,7 +7,7 @@ import type { Encryptor } from '../../lib/ports/index.js';
 import type { InspectedProject } from '../../lib/restore/inspect-task.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';
-import { projectLabel } from '../../lib/snapshot/project-label.js';
+import { projectLabel } from '../../lib/snapshot/counts.js';
 import { readableWords } from '../snapshot/encryption-search.js';
 import { intercept } from '../snapshot/intercept.js';
 import { changes, type Dump } from '../support/dumps.js';

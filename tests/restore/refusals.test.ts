@@ -9,7 +9,7 @@ import { systemClock } from '../../lib/services/clock.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { manifestName } from '../../lib/snapshot/names.js';
-import { writeVerification } from '../../lib/snapshot/verification.js';
+import { writeVerification } from '../../lib/snapshot/statements.js';
 import { intercept } from '../snapshot/intercept.js';
 import { changes, type Dump } from '../support/dumps.js';
 import { openRestoreBench, type Ask, type RestoreBench, type RestoreParts } from '../support/restore-bench.js';

@@ -5,7 +5,7 @@ import type { DryRunResult } from '../../lib/restore/result.js';
 import { MODES } from '../../lib/restore/model.js';
 import type { Plan } from '../../lib/restore/plan-counts.js';
 import type { RunRecord } from '../../lib/runs/model.js';
-import { fromText } from '../../lib/snapshot/text.js';
+import { fromText } from '../../lib/soulcaster/text.js';
 import { changes } from '../support/dumps.js';
 import { batch } from '../support/redis-calls.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';

@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
 import { acceptSnapshot } from '../../lib/snapshot/accept.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';
-import { projectLabel } from '../../lib/snapshot/project-label.js';
+import { projectLabel } from '../../lib/snapshot/counts.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { claimLease, renewLease } from '../../lib/runs/lease.js';
-import { assertNotBeingRemoved, PRUNE_LEASE } from '../../lib/snapshot/being-removed.js';
-import { signTombstone, tombstoneName } from '../../lib/snapshot/tombstone.js';
+import { assertNotBeingRemoved, PRUNE_LEASE, signTombstone, tombstoneName } from '../../lib/snapshot/tombstone.js';
 import { days, noon, NOW } from '../retention/prune/bench.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { findingsOf, UNSIGNED } from '../support/made-snapshots.js';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { silentLog } from '../../lib/app/json-log.js';
-import { authenticatedStore, ignoredIn } from '../../lib/control/authenticated-store.js';
-import { controlCipher } from '../../lib/control/cipher.js';
+import { authenticatedStore, ignoredObjectsIn } from '../../lib/control/authenticated-store.js';
+import { controlCipher } from '../../lib/control/encryption.js';
 import { encodeJson } from '../../lib/json.js';
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
 import { overwriteObject } from '../../lib/control/object.js';
@@ -10,7 +10,7 @@ import { acceptSnapshot } from '../../lib/snapshot/accept.js';
 import { catalog } from '../../lib/snapshot/catalog.js';
 import { listEntries, refreshCatalog } from '../../lib/snapshot/catalog-object.js';
 import { assess } from '../../lib/snapshot/trust.js';
-import { writeVerification } from '../../lib/snapshot/verification.js';
+import { writeVerification } from '../../lib/snapshot/statements.js';
 import { countingStore, type CountingStore } from '../support/counting-store.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { makeSnapshot } from '../support/made-snapshots.js';
@@ -163,7 +163,7 @@ describe('the catalogue', () => {
     await refreshCatalog({ signer: OTHERS, store: storeOf(OTHERS) });
     const other = ports();
     expect((await listEntries(other)).map((entry) => wordsOf(entry, OURS))).toEqual(await truth());
-    expect(ignoredIn(other.store)).toEqual([NAME]);
+    expect(ignoredObjectsIn(other.store)).toMatchObject([{ object: NAME }]);
     await refreshCatalog(ports());
     expect(await told(OTHERS)).toEqual(await truth(OTHERS));
     // Without any key the verdict on signatures is another one as well.
@@ -203,7 +203,7 @@ describe('the catalogue', () => {
       await refreshCatalog(ports());
       const seen = ports();
       expect((await listEntries(seen))[0]?.verification).toBeNull();
-      expect(ignoredIn(seen.store)).toEqual([`snapshots/${ids[2] ?? ''}/verification.json`]);
+      expect(ignoredObjectsIn(seen.store)).toMatchObject([{ object: `snapshots/${ids[2] ?? ''}/verification.json` }]);
     }
   });
 

@@ -5,7 +5,7 @@ import { addCounts, countIndex, countKind, noCounts, areCountsCompatible } from 
 import { addToLedger } from '../../lib/snapshot/ledger.js';
 import { countsSchema, type Ledger } from '../../lib/snapshot/manifest.js';
 import { indexBuilder, partIndexSchema, unpackIndex, type KeyKind } from '../../lib/snapshot/part-index.js';
-import { estimatedUsd } from '../../lib/snapshot/price.js';
+import { estimatedUsd } from '../../lib/snapshot/kinds.js';
 
 const name = fc.oneof(fc.constantFrom('__proto__', 'constructor', 'hasOwnProperty', 'p1', 'p 2'), fc.string());
 const project = fc.option(name, { nil: null });

@@ -7,7 +7,7 @@ import type { Encryptor } from '../../lib/ports/index.js';
 import { addToLedger, hasEncryptedNames, openLedger } from '../../lib/snapshot/ledger.js';
 import { ledgerSchema, type Ledger } from '../../lib/snapshot/manifest.js';
 import { partIndexSchema, type PartIndex } from '../../lib/snapshot/part-index.js';
-import { labelProjects, projectLabel } from '../../lib/snapshot/project-label.js';
+import { labelProjects, projectLabel } from '../../lib/snapshot/counts.js';
 
 const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array));
 const list = fc.constantFrom('failed', 'unsupported', 'changedMeanwhile');

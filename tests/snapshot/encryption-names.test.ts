@@ -12,7 +12,7 @@ import { runRecordSchema } from '../../lib/runs/model.js';
 import { parseCheckpoint } from '../../lib/snapshot/checkpoint.js';
 import { openLedger } from '../../lib/snapshot/ledger.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
-import { projectLabel } from '../../lib/snapshot/project-label.js';
+import { projectLabel } from '../../lib/snapshot/counts.js';
 import { openSnapshotBench, type SnapshotBench, type Taken } from '../support/snapshot-bench.js';
 import { readableWords } from './encryption-search.js';
 import { intercept, ticking } from './intercept.js';

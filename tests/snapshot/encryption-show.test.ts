@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import { manifestSchema } from '../../lib/snapshot/manifest.js';
-import { projectLabel } from '../../lib/snapshot/project-label.js';
+import { projectLabel } from '../../lib/snapshot/counts.js';
 import { cli, cliJson, type Variables } from '../cli/fixture.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';

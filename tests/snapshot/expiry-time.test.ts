@@ -10,7 +10,7 @@ import {
   shiftExpiry,
   toArgument,
   type ExpiryTime,
-} from '../../lib/snapshot/expiry-time.js';
+} from '../../lib/snapshot/record.js';
 
 const MAX = BigInt(MAX_KEY_EXPIRY);
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER);

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisReply } from '../../lib/ports/redis.js';
 import { probeFieldExpiry } from '../../lib/snapshot/read/field-expiry.js';
-import { fromText } from '../../lib/snapshot/text.js';
+import { fromText } from '../../lib/soulcaster/text.js';
 import { describeEngines } from '../support/describe-engines.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { intercept, isAbout } from './intercept.js';

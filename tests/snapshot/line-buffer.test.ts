@@ -12,7 +12,7 @@ import {
   type RecordValue,
 } from '../../lib/snapshot/record.js';
 import type { SentValue } from '../../lib/snapshot/sent-value.js';
-import { toText } from '../../lib/snapshot/text.js';
+import { toText } from '../../lib/soulcaster/text.js';
 
 const TYPES = RECORD_TYPES.filter((type) => type !== 'stream');
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ObjectStore } from '../../lib/ports/index.js';
-import { loadSnapshots } from '../../lib/retention/prune/stored-snapshots.js';
+import { loadSnapshots } from '../../lib/retention/stored.js';
 import { acceptSnapshot } from '../../lib/snapshot/accept.js';
 import { listEntries } from '../../lib/snapshot/catalog-object.js';
 import { assessor, findLatest, inOrder } from '../../lib/snapshot/latest.js';

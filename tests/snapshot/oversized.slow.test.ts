@@ -6,7 +6,7 @@ import { ageEncryptor } from '../../lib/crypto/age.js';
 import { checkPart } from '../../lib/snapshot/check-part.js';
 import { loadManifest, sha256, type Part } from '../../lib/snapshot/manifest.js';
 import { partName } from '../../lib/snapshot/names.js';
-import { OversizedPart, partLines } from '../../lib/snapshot/part-reader.js';
+import { OversizedPart, partLines } from '../../lib/snapshot/source-records.js';
 import { folderStore } from '../support/folder-store.js';
 
 const MIB = 1024 * 1024;

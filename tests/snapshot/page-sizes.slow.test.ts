@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import type { TypedKey } from '../../lib/snapshot/read/batch.js';
-import { pageSizes } from '../../lib/snapshot/scan/page-sizes.js';
-import { byShare } from '../../lib/snapshot/scan/pages.js';
+import { pageSizes, byShare } from '../../lib/snapshot/scan/pages.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { intercept } from './intercept.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc, { anyCharacter } from '../support/fast-check.js';
-import { partLines } from '../../lib/snapshot/part-reader.js';
-import { openPart } from '../../lib/snapshot/part-writer.js';
+import { partLines } from '../../lib/snapshot/source-records.js';
+import { openPart } from '../../lib/snapshot/scan/sink.js';
 import {
   decodeLine,
   encodeLine,
@@ -11,7 +11,7 @@ import {
   startsRecord,
   type RecordLine,
 } from '../../lib/snapshot/record.js';
-import { fromText, toText } from '../../lib/snapshot/text.js';
+import { fromText, toText } from '../../lib/soulcaster/text.js';
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 60 }).map((array) => Buffer.from(array)),

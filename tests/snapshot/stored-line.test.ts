@@ -6,7 +6,7 @@ import { sizeOf, textOf } from '../../lib/restore/write/size.js';
 import { encodeBatch } from '../../lib/services/upstash-redis/arguments.js';
 import { decodeLine, encodeLine, type RecordLine, type RecordValue } from '../../lib/snapshot/record.js';
 import { StoredLines, type StoredLine } from '../../lib/snapshot/stored-line.js';
-import type { Text } from '../../lib/snapshot/text.js';
+import type { Text } from '../../lib/soulcaster/text.js';
 
 const TYPES = ['hash', 'string', 'zset', 'set', 'list', 'json'] as const;
 

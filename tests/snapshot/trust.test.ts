@@ -4,7 +4,7 @@ import { decodeJson, encodeJson } from '../../lib/json.js';
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
 import { acceptSnapshot, adoptDatabase } from '../../lib/snapshot/accept.js';
 import { overwriteObject } from '../../lib/control/object.js';
-import { writeAdoption } from '../../lib/snapshot/acceptance.js';
+import { writeAdoption } from '../../lib/snapshot/statements.js';
 import { catalogEntry } from '../../lib/snapshot/catalog.js';
 import { runIds } from '../../lib/runs/recent.js';
 import { runName } from '../../lib/runs/records.js';

@@ -5,7 +5,7 @@ import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
 import { runName } from '../../lib/runs/records.js';
 import { runsOf } from '../../lib/runs/recent.js';
-import { signUnsignedState } from '../../lib/snapshot/unsigned-state.js';
+import { signUnsignedState } from '../../lib/snapshot/accept.js';
 import { writeRun } from '../retention/prune/bench.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 

@@ -5,7 +5,7 @@ import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
 import { latestIn, selectedIn } from '../support/trust.js';
 import { loadManifest, signManifest, type Manifest } from '../../lib/snapshot/manifest.js';
-import { readVerification } from '../../lib/snapshot/verification.js';
+import { readVerification } from '../../lib/snapshot/statements.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { awsWebIdentity } from '../../lib/stores/s3/credentials.js';
-import { chooseCredentials } from '../../lib/stores/s3/open.js';
+import { awsWebIdentity, chooseCredentials } from '../../lib/stores/s3/open.js';
 import { s3Store } from '../../lib/stores/s3/store.js';
 import { type FaultAction, type FaultProxy, type ProxiedRequest, startFaultProxy } from '../../dev/fault-proxy.js';
 

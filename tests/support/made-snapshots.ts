@@ -10,11 +10,11 @@ import { checkPart } from '../../lib/snapshot/check-part.js';
 import { countIndex, noCounts } from '../../lib/snapshot/counts.js';
 import { signManifest, sha256, type ManifestBody, type Part } from '../../lib/snapshot/manifest.js';
 import { manifestName, partFile, partName } from '../../lib/snapshot/names.js';
-import { openPart } from '../../lib/snapshot/part-writer.js';
+import { openPart } from '../../lib/snapshot/scan/sink.js';
 import { unpackIndex } from '../../lib/snapshot/part-index.js';
 import type { RecordLine } from '../../lib/snapshot/record.js';
 import { startVerify, verifyRun } from '../../lib/snapshot/verify.js';
-import { writeVerification } from '../../lib/snapshot/verification.js';
+import { writeVerification } from '../../lib/snapshot/statements.js';
 
 export const UNSIGNED = ed25519Signer({ privateKey: null, publicKey: null });
 const SEALER = ageEncryptor({ recipients: [], identity: null });

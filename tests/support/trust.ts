@@ -1,7 +1,7 @@
 import type { ObjectStore, Signer } from '../../lib/ports/index.js';
 import { catalogEntry, type CatalogEntry } from '../../lib/snapshot/catalog.js';
 import { selectSnapshot } from '../../lib/snapshot/select.js';
-import { assess, isTrusted, type SnapshotState, type TrustContext } from '../../lib/snapshot/trust.js';
+import { assess, type SnapshotState, type TrustContext } from '../../lib/snapshot/trust.js';
 import { latestTrusted } from '../../lib/snapshot/latest.js';
 import { UNSIGNED } from './made-snapshots.js';
 
@@ -37,5 +37,5 @@ export async function stateIn(store: ObjectStore, id: string, parts: TrustParts 
 }
 
 export function isGood(entry: CatalogEntry, parts: TrustParts = {}): boolean {
-  return isTrusted(entry, trustIn({} as ObjectStore, parts));
+  return assess(entry, trustIn({} as ObjectStore, parts)).state === 'trusted';
 }

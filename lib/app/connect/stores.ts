@@ -6,7 +6,7 @@ import { retryingStore } from '../../stores/retrying.js';
 import { s3Kind, type BucketPlace } from '../../stores/s3/kind.js';
 import { loadConfig, suppressAwsSdkNotices, type Config, type Environment } from '../config.js';
 import { authenticatedStore } from '../../control/authenticated-store.js';
-import { controlCipher, type ControlCipher } from '../../control/cipher.js';
+import { controlCipher, type ControlCipher } from '../../control/encryption.js';
 import type { Bucket } from '../../ports/store.js';
 import type { Clock, Log, ObjectStore, Signer } from '../../ports/index.js';
 

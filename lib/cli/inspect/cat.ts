@@ -1,9 +1,8 @@
 import { AppError } from '../../errors.js';
 import { findKey, type KeyRecord } from '../../inspect/records.js';
 import type { RecordLine, StreamValue } from '../../snapshot/record.js';
-import { fromText } from '../../snapshot/text.js';
+import { fromText, type Text } from '../../soulcaster/text.js';
 import { keyText } from '../../soulcaster/selection.js';
-import type { Text } from '../../soulcaster/text.js';
 import type { Context } from '../context.js';
 import { counted, wholeText } from '../output/format.js';
 import { lineOutput, type LineOutput } from '../output/lines.js';

@@ -1,4 +1,4 @@
-export { keyName, namesHint, printable, wholeText } from '../../snapshot/key-names.js';
+export { keyName, namesHint, printable, wholeText } from '../../snapshot/ledger.js';
 export { bytes, count, counted, dollars, duration } from '../../formats.js';
 
 /** The ratio of compression, such as `6.2 : 1`. */

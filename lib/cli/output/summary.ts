@@ -1,5 +1,4 @@
-import type { Ledger, Manifest } from '../../snapshot/manifest.js';
-import { rateOf, sizesOf } from '../../snapshot/sizes.js';
+import { type Ledger, type Manifest, rateOf, sizesOf } from '../../snapshot/manifest.js';
 import { bytes, count, counted, dollars, duration, ratio } from './format.js';
 import { facts } from './table.js';
 

@@ -1,5 +1,5 @@
 import { ACTIONS, type Action, type Plan } from '../../restore/plan-counts.js';
-import { estimatedUsd } from '../../snapshot/price.js';
+import { estimatedUsd } from '../../snapshot/kinds.js';
 import { count, counted, dollars, keyName, namesHint } from '../output/format.js';
 import { table } from '../output/table.js';
 import type { DryRunResult } from '../../restore/result.js';

@@ -1,5 +1,5 @@
 import { RULES } from '../../soulcaster/invariants.js';
-import { estimatedUsd } from '../../snapshot/price.js';
+import { estimatedUsd } from '../../snapshot/kinds.js';
 import { bytes, count, counted, dollars, duration, keyName, namesHint, printable } from '../output/format.js';
 import { facts, table } from '../output/table.js';
 import { RESTORE } from '../../restore/kinds.js';

@@ -1,7 +1,7 @@
 import type { CatalogEntry } from '../../snapshot/catalog.js';
 import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { assess } from '../../snapshot/trust.js';
-import { HIDDEN_WORDS } from '../../control/hidden.js';
+import { HIDDEN_WORDS } from '../../control/encryption.js';
 import type { Unfinished } from '../../snapshot/unfinished-marks.js';
 import type { Facts } from '../facts.js';
 import { recoveryPointOf } from '../recovery-point.js';

@@ -1,6 +1,6 @@
 import { withTasksDone } from '../../runs/live.js';
 import { runSummary, type RunSummary } from '../../runs/summary.js';
-import { unsavedWords } from '../../snapshot/shortfall.js';
+import { unsavedWords } from '../../snapshot/ledger.js';
 import { loadWholeManifest } from '../../snapshot/catalog-object.js';
 import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } from '../../snapshot/trust.js';

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
-import { isDue, sameExpiry, toArgument, type ExpiryTime } from '../../snapshot/expiry-time.js';
-import type { RecordLine, RecordType, StreamValue } from '../../snapshot/record.js';
-import { fromText, type Text } from '../../snapshot/text.js';
+import {
+  isDue,
+  sameExpiry,
+  toArgument,
+  type ExpiryTime,
+  type RecordLine,
+  type RecordType,
+  type StreamValue,
+} from '../../snapshot/record.js';
+import { fromText, type Text } from '../../soulcaster/text.js';
 import { sameJson } from './canonical-json.js';
 import { elementBag, type ElementBag } from './element-bag.js';
 import { frame } from './frame.js';

@@ -1,4 +1,4 @@
-import type { PageSizes } from '../../snapshot/scan/page-sizes.js';
+import type { PageSizes } from '../../snapshot/scan/pages.js';
 import type { TargetRecord } from '../model.js';
 import { contentBuilder, type Content, type FieldRule } from './content.js';
 import { stopIfAborted } from './refusal.js';

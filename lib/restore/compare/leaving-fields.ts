@@ -1,7 +1,6 @@
 import xxhash from 'xxhash-wasm';
-import { isDue, sameExpiry, type ExpiryTime } from '../../snapshot/expiry-time.js';
-import type { RecordLine } from '../../snapshot/record.js';
-import { fromText, type Text } from '../../snapshot/text.js';
+import { isDue, sameExpiry, type ExpiryTime, type RecordLine } from '../../snapshot/record.js';
+import { fromText, type Text } from '../../soulcaster/text.js';
 import { frame } from './frame.js';
 
 const hasher = await xxhash();

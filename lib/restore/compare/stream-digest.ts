@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PendingEntry, StreamGroup, StreamValue } from '../../snapshot/record.js';
-import { fromText, type Text } from '../../snapshot/text.js';
+import { fromText, type Text } from '../../soulcaster/text.js';
 import { frame } from './frame.js';
 import { numbers } from './numbers.js';
 

@@ -1,6 +1,6 @@
 import type { RedisCommand, RedisPort } from '../../ports/redis.js';
 import { byBytes, bytesOfArgument } from '../../redis/halving.js';
-import { sameExpiry } from '../../snapshot/expiry-time.js';
+import { sameExpiry } from '../../snapshot/record.js';
 import type { Mode } from '../model.js';
 import {
   runCommands,

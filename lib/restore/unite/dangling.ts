@@ -2,7 +2,7 @@ import { taskResult } from '../../runs/markers.js';
 import type { RunRecord } from '../../runs/model.js';
 import { encryptName } from '../../snapshot/ledger.js';
 import { keyOf } from '../../snapshot/record.js';
-import { fromText, type Text } from '../../snapshot/text.js';
+import { fromText, type Text } from '../../soulcaster/text.js';
 import { buildKey, classifyKey } from '../../soulcaster/keys.js';
 import { bitReader, type BitWriter } from '../bits.js';
 import type { RestoreContext, RestorePorts } from '../context.js';

@@ -1,10 +1,9 @@
 import type { RedisArgument, RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
 import { AppError } from '../../errors.js';
 import { byBytes, pipelineInHalves, saysTooLarge } from '../../redis/halving.js';
-import { parseExpiry, type ExpiryTime } from '../../snapshot/expiry-time.js';
-import { isRecordType, type RecordLine } from '../../snapshot/record.js';
+import { parseExpiry, type ExpiryTime, isRecordType, type RecordLine } from '../../snapshot/record.js';
 import { normalType } from '../../snapshot/scan/pages.js';
-import { fromText, type Text } from '../../snapshot/text.js';
+import { fromText, type Text } from '../../soulcaster/text.js';
 import type { ClassifiedKey } from '../../soulcaster/keys.js';
 import type { MemberList } from '../../soulcaster/member-lists.js';
 import { attachKey } from '../write/refusal.js';

@@ -1,7 +1,6 @@
 import { isId } from '../../runs/ids.js';
-import { isDue } from '../../snapshot/expiry-time.js';
+import { isDue, keyOf } from '../../snapshot/record.js';
 import type { Manifest } from '../../snapshot/manifest.js';
-import { keyOf } from '../../snapshot/record.js';
 import { sourceRecords } from '../../snapshot/source-records.js';
 import type { RestoreContext, RestorePorts } from '../context.js';
 import type { TargetRecord } from '../model.js';

@@ -1,5 +1,5 @@
 import type { RedisArgument, SentCommand } from '../../ports/redis.js';
-import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
+import { fitsSet, toArgument as timeArgument } from '../../snapshot/record.js';
 import { itemCommands } from './commands.js';
 import { valuesOf } from './errors.js';
 import { writeMissing } from './missing.js';

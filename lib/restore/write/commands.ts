@@ -1,7 +1,6 @@
 import type { RedisArgument, RedisCommand, SentCommand } from '../../ports/redis.js';
-import { toArgument as timeArgument } from '../../snapshot/expiry-time.js';
-import type { RecordLine, StreamValue } from '../../snapshot/record.js';
-import type { Text } from '../../snapshot/text.js';
+import { toArgument as timeArgument, type RecordLine, type StreamValue } from '../../snapshot/record.js';
+import type { Text } from '../../soulcaster/text.js';
 import { COMMAND_ELEMENTS, PAGE_BYTES } from './limits.js';
 import type { BatchItem } from './model.js';
 import { toArgument, wireBytes } from './size.js';

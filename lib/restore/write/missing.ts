@@ -1,5 +1,5 @@
 import type { RedisArgument, RedisCommand, RedisReply, SentCommand } from '../../ports/redis.js';
-import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
+import { fitsSet, toArgument as timeArgument } from '../../snapshot/record.js';
 import { itemCommands } from './commands.js';
 import { commandError, valuesOf } from './errors.js';
 import { NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';

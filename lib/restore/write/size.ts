@@ -1,6 +1,6 @@
 import type { JsonArguments, RedisArgument } from '../../ports/redis.js';
 import type { RecordLine, RecordValue } from '../../snapshot/record.js';
-import type { Text } from '../../snapshot/text.js';
+import type { Text } from '../../soulcaster/text.js';
 import type { BatchItem } from './model.js';
 
 /** Bytes in the database, and the approximate bytes in a request: data that are not UTF-8 are sent as hex. */

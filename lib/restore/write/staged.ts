@@ -1,7 +1,14 @@
 import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
-import { fromText, type Text } from '../../snapshot/text.js';
-import { compareExpiry, isDue, toArgument as timeArgument, type ExpiryTime } from '../../snapshot/expiry-time.js';
-import { keyOf, type RecordLine, type RecordType } from '../../snapshot/record.js';
+import { fromText, type Text } from '../../soulcaster/text.js';
+import {
+  compareExpiry,
+  isDue,
+  toArgument as timeArgument,
+  type ExpiryTime,
+  keyOf,
+  type RecordLine,
+  type RecordType,
+} from '../../snapshot/record.js';
 import type { TargetRecord } from '../model.js';
 import { valueCommands, type ValueCommand } from './commands.js';
 import { stagedKeyError, valuesOf, commandError } from './errors.js';

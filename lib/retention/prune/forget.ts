@@ -1,20 +1,25 @@
 import { AppError } from '../../errors.js';
 import { parseReason } from '../../snapshot/accept.js';
-import { refusedError } from '../../snapshot/catalog.js';
+import { noSnapshotError, refusedError } from '../../snapshot/catalog.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
 import { readPinsOrThrow, removePin, writeForgotten, writePin, type Decision } from '../../snapshot/pins.js';
 import { sourceWords } from '../../snapshot/source.js';
 import { canSign } from '../../snapshot/tombstone.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
 import { unfinishedOf, unfinishedWords } from '../../snapshot/unfinished-marks.js';
-import { listParts, listUnneeded, withRoom, type RoomContext } from './make-room.js';
-import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from './stored-snapshots.js';
+import { listParts, listUnneeded, withRoom, type RoomContext, objectsOf, openSweeper, type Found } from './sweeper.js';
+import {
+  loadSnapshots,
+  type ListedSnapshot,
+  type StoredSnapshots,
+  loadRunSummaries,
+  snapshotsInUse,
+  type RunSummary,
+  missingSnapshots,
+} from '../stored.js';
 import type { PrunePorts } from './prune.js';
 import { isOurs } from '../policy.js';
-import { missingSnapshots } from './obsolete.js';
 import { removeSnapshots } from './remove.js';
-import { loadRunSummaries, snapshotsInUse, type RunSummary } from './runs.js';
-import { objectsOf, openSweeper, type Found } from './sweeper.js';
 
 interface ClockPorts {
   readonly clock: Pick<PrunePorts['clock'], 'now'>;
@@ -133,9 +138,7 @@ function findListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
   // The tombstone needs the contents of the manifest.
   if (found?.refusal !== undefined) throw refusedError(id, found.refusal);
   if (found !== undefined) return found;
-  throw new AppError('not-found', `There is no snapshot ${JSON.stringify(id.slice(0, 64))}`, {
-    hint: 'List the ids: `npx soulcaster-backup snapshots list --env-file .env`.',
-  });
+  throw noSnapshotError(id);
 }
 
 /** Only the deployment of the other database knows what a snapshot of it is worth. */

@@ -6,10 +6,8 @@ import { runName } from '../../runs/records.js';
 import { storeNow } from '../../runs/store-time.js';
 import { partIndexPrefix } from '../../snapshot/part-index.js';
 import type { RetentionSettings } from '../policy.js';
-import type { StoredSnapshots } from './stored-snapshots.js';
-import type { ObsoleteKind } from './result.js';
-import type { RunSummary } from './runs.js';
-import { objectsOf, type Found } from './sweeper.js';
+import { missingSnapshots, type RunSummary, type StoredSnapshots } from '../stored.js';
+import { listObjects, objectsOf, type Found } from './sweeper.js';
 
 const DAY_MS = 24 * 3_600_000;
 /** A webhook's signature expires after 5 minutes: its id is kept far longer than it can be used. */
@@ -19,6 +17,9 @@ const DRILL_DAYS = 366;
 
 const webhookSchema = z.object({ usedAt: z.string() });
 const drillSchema = z.object({ outcome: z.string(), source: z.string().nullable().default(null) });
+
+/** Objects that a prune removes besides snapshots. */
+export type ObsoleteKind = 'leftovers' | 'orphans' | 'runs' | 'webhooks' | 'probes' | 'drills';
 
 interface ObsoleteContext {
   readonly store: ObjectStore;
@@ -46,16 +47,6 @@ export async function* findObsolete(context: ObsoleteContext): AsyncGenerator<Ob
   yield* findOldDrills(context);
 }
 
-/** Snapshots whose manifest is gone without a tombstone or an interrupted run to explain it. */
-export function missingSnapshots({ stored, runs }: Pick<ObsoleteContext, 'stored' | 'runs'>): string[] {
-  const wrote = new Set(runs.filter((run) => run.wroteManifest).map(({ id }) => id));
-  const linked = new Set([
-    ...stored.listed.map(({ manifest }) => manifest?.previous?.id),
-    ...[...stored.tombstones.values()].map(({ previous }) => previous?.id),
-  ]);
-  return stored.bare.filter((id) => !stored.tombstones.has(id) && (linked.has(id) || wrote.has(id)));
-}
-
 async function* findBareSnapshots(context: ObsoleteContext): AsyncGenerator<Obsolete> {
   const { store, stored, runs, settings } = context;
   const missing = new Set(missingSnapshots(context));
@@ -76,14 +67,14 @@ async function* findOldRuns(context: ObsoleteContext): AsyncGenerator<Obsolete> 
     if (isOld(context, ended, settings.runsDays)) yield { kind: 'runs', objects: await objectsOfRun(store, run.id) };
     else if (run.over && run.state !== 'succeeded' && isOld(context, ended, settings.asideDays)) {
       // Hashes of the keys' names, left by a failed run.
-      yield { kind: 'runs', objects: await collect(store, partIndexPrefix(run.id)) };
+      yield { kind: 'runs', objects: await listObjects(store, partIndexPrefix(run.id)) };
     }
   }
 }
 
 /** The record comes last: it explains the other objects. */
 async function objectsOfRun(store: ObjectStore, id: string): Promise<Found[]> {
-  const found = await collect(store, `runs/${id}/`);
+  const found = await listObjects(store, `runs/${id}/`);
   const isRecord = ({ name }: Found): boolean => name === runName(id);
   return [...found.filter((object) => !isRecord(object)), ...found.filter(isRecord)];
 }
@@ -110,7 +101,7 @@ async function* findOldProbes(context: ObsoleteContext): AsyncGenerator<Obsolete
 
 /** The newest passed drill of each database is kept at any age: it is the only evidence of the recovery time. */
 async function* findOldDrills(context: ObsoleteContext): AsyncGenerator<Obsolete> {
-  const found = await collect(context.store, 'drills/');
+  const found = await listObjects(context.store, 'drills/');
   const passed = new Set<string | null>();
   for (const object of found.reverse()) {
     const drill = await readAs(context.store, object.name, drillSchema);
@@ -133,10 +124,4 @@ async function readAs<T>(store: ObjectStore, name: string, schema: z.ZodType<T>)
   } catch {
     return null;
   }
-}
-
-async function collect(store: ObjectStore, prefix: string): Promise<Found[]> {
-  const found: Found[] = [];
-  for await (const { name, size } of store.list(prefix)) found.push({ name, size });
-  return found;
 }

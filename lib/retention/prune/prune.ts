@@ -7,15 +7,21 @@ import { trustContext, type TrustContext } from '../../snapshot/trust.js';
 import { latestTrusted } from '../../snapshot/latest.js';
 import { canSign, tombstoneIds } from '../../snapshot/tombstone.js';
 import { applyPolicy } from '../apply-policy.js';
-import type { RetentionPlan, RetentionSettings } from '../policy.js';
-import { stillFullError } from './late-lease.js';
-import { findObsolete, missingSnapshots } from './obsolete.js';
-import { listUnneeded, withRoom } from './make-room.js';
-import { isAmbiguous, loadSnapshots, type StoredSnapshots } from './stored-snapshots.js';
+import type { Decision, RetentionPlan, RetentionSettings } from '../policy.js';
+import { stillFullError } from '../removal-lease.js';
+import { findObsolete, type ObsoleteKind } from './obsolete.js';
+import {
+  missingSnapshots,
+  isAmbiguous,
+  loadSnapshots,
+  type StoredSnapshots,
+  lastSnapshotRunsFailed,
+  loadRunSummaries,
+  snapshotsInUse,
+  type RunSummary,
+} from '../stored.js';
+import { listUnneeded, withRoom, objectsOf, openSweeper, type Sweeper } from './sweeper.js';
 import { removeSnapshots, removeTombstone, type Removal, type RemovalCounts } from './remove.js';
-import type { ObsoleteKind, PruneResult } from './result.js';
-import { lastSnapshotRunsFailed, loadRunSummaries, snapshotsInUse, type RunSummary } from './runs.js';
-import { objectsOf, openSweeper, type Sweeper } from './sweeper.js';
 
 export interface PrunePorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
   /** The source of the protected database; null if none is configured. */
@@ -28,6 +34,33 @@ export interface PruneOptions {
   /** When it stops, in milliseconds since the epoch; without a deadline it runs to the end. */
   readonly deadline?: number;
   readonly interrupt?: AbortSignal;
+}
+
+export interface PruneResult {
+  readonly dryRun: boolean;
+  /** Why nothing was removed; null when removals were allowed. */
+  readonly held: string | null;
+  /** Newest first. */
+  readonly decisions: readonly Decision[];
+  readonly snapshots: {
+    readonly kept: number;
+    readonly removed: number;
+    /** Snapshots that the store refused to remove: they are whole and listed. */
+    readonly keptByStore: number;
+    /** Snapshots left because time ran out or a run has begun to use them. */
+    readonly left: number;
+  };
+  /** Removed objects by kind; `leftovers` belong to a snapshot that an earlier prune began to remove. */
+  readonly obsolete: Readonly<Record<ObsoleteKind, number>>;
+  /** Total of removed objects and bytes; in a dry run, of those that would be removed. */
+  readonly objects: number;
+  readonly bytes: number;
+  /** Objects that the store refused to remove: their number, and the first 100 names. */
+  readonly keptByStore: { readonly count: number; readonly names: readonly string[] };
+  /** Snapshots whose manifest is gone without a tombstone: their parts are kept, so that they can be repaired. */
+  readonly missing: readonly string[];
+  /** Whether everything was checked; false if time ran out. */
+  readonly finished: boolean;
 }
 
 interface Plan {

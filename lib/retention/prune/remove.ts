@@ -4,11 +4,9 @@ import { manifestName } from '../../snapshot/names.js';
 import { readPinsOrThrow } from '../../snapshot/pins.js';
 import { readTombstone, signTombstone, tombstoneName } from '../../snapshot/tombstone.js';
 import type { Decision } from '../policy.js';
-import type { ListedSnapshot } from './stored-snapshots.js';
-import { isStoreFull, stillFullError } from './late-lease.js';
-import { listParts, listUnneeded, withRoom, type RoomContext } from './make-room.js';
-import { loadRunSummaries, snapshotsInUse } from './runs.js';
-import { objectsOf, type Sweeper } from './sweeper.js';
+import { type ListedSnapshot, loadRunSummaries, snapshotsInUse } from '../stored.js';
+import { isStoreFull, stillFullError } from '../removal-lease.js';
+import { listParts, listUnneeded, withRoom, type RoomContext, objectsOf, type Sweeper } from './sweeper.js';
 
 /** Tombstones written per check of the runs: one check serves the batch, and a crash leaves few tombstones behind. */
 const BATCH = 10;

@@ -3,7 +3,8 @@ import pMap from 'p-map';
 import type { ObjectStore } from '../../ports/store.js';
 import { manifestName, partName } from '../../snapshot/names.js';
 import { sha256, type Manifest, type Part } from '../../snapshot/manifest.js';
-import { writeVerification, type Verification } from '../../snapshot/verification.js';
+import { writeVerification, type Verification } from '../../snapshot/statements.js';
+import { objectsOf } from '../prune/sweeper.js';
 import type { RemovalLease } from '../removal-lease.js';
 
 /** Parts copied concurrently; each is held in memory. */
@@ -32,7 +33,8 @@ type Copied = 'copied' | 'stopped' | 'gone' | { readonly damaged: string };
  */
 export async function copySnapshot(stores: Stores, request: CopyRequest): Promise<Copied> {
   const { manifest, verification, lease, isStopped } = request;
-  const sizes = await sizesAt(stores.replica, manifest.id);
+  const there = await objectsOf(stores.replica, manifest.id);
+  const sizes = new Map(there.map(({ name, size }) => [name, size]));
   const damaged: string[] = [];
   await pMap(
     manifest.parts,
@@ -75,10 +77,4 @@ async function copyPart(
   // Other bytes under this name are damaged: a part is written once.
   await overwriteObject(replica, name, found.body);
   return true;
-}
-
-async function sizesAt(replica: ObjectStore, id: string): Promise<Map<string, number>> {
-  const sizes = new Map<string, number>();
-  for await (const { name, size } of replica.list(`snapshots/${id}/`)) sizes.set(name, size);
-  return sizes;
 }

@@ -1,14 +1,13 @@
 import { AppError } from '../../errors.js';
 import type { Ports, ObjectStore } from '../../ports/index.js';
-import { sha256 } from '../../snapshot/manifest.js';
+import { sha256, sizesOf } from '../../snapshot/manifest.js';
 import { isFoundDamaged, isFoundWhole, trustContext } from '../../snapshot/trust.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
-import { sizesOf } from '../../snapshot/sizes.js';
-import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from '../prune/stored-snapshots.js';
+import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from '../stored.js';
 import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
 import { copySnapshot, type Stores } from './copy.js';
 import { overwriteObject } from '../../control/object.js';
-import { uniteSources } from '../../snapshot/adopted-sources.js';
+import { uniteSources } from '../../snapshot/source.js';
 import { copyErasures } from '../../snapshot/erasures.js';
 import { unitePins } from '../../snapshot/pins.js';
 import { acceptedName, adoptedName, manifestName } from '../../snapshot/names.js';

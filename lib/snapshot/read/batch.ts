@@ -11,8 +11,7 @@ import {
 import { absentKey, runOne } from '../../redis/run-one.js';
 import { readAtOnce, type Moment } from '../../redis/at-once.js';
 import { inHalves, isTooLarge, saysTooLarge } from '../../redis/halving.js';
-import { parseExpiry } from '../expiry-time.js';
-import type { RecordType } from '../record.js';
+import { parseExpiry, type RecordType } from '../record.js';
 import type { FreshLine } from '../sent-value.js';
 
 export interface TypedKey {

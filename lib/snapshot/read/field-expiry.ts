@@ -11,10 +11,9 @@ import {
   tooLarge,
   TOO_LARGE_ALONE,
 } from '../../redis/halving.js';
-import { parseExpiry, type ExpiryTime } from '../expiry-time.js';
-import { lineHead, type RecordLine } from '../record.js';
+import { parseExpiry, type ExpiryTime, lineHead, type RecordLine } from '../record.js';
 import { asArray, fieldNames, toValue } from '../sent-value.js';
-import { fromText, type Text } from '../text.js';
+import { fromText, type Text } from '../../soulcaster/text.js';
 import { errorKind, readBatch, type ReadOutcome, type TypedKey } from './batch.js';
 
 /** The result for a line of a big hash. */

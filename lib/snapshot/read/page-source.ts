@@ -1,7 +1,7 @@
 import type { RedisCommand, RedisReply, RedisValue } from '../../ports/redis.js';
 import type { RecordType, RecordValue } from '../record.js';
 import { sha256 } from '../manifest.js';
-import { toText } from '../text.js';
+import { toText } from '../../soulcaster/text.js';
 import { asArray, asBuffer, toValue } from '../sent-value.js';
 
 /** A page of a big value, and the position of the next page (null: this was the last). */

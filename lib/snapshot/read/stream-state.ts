@@ -1,7 +1,7 @@
 import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
 import { readAtOnce } from '../../redis/at-once.js';
 import type { Count, PendingEntry, StreamGroup, StreamValue } from '../record.js';
-import { toText } from '../text.js';
+import { toText } from '../../soulcaster/text.js';
 import { asArray, asBuffer } from '../sent-value.js';
 import { errorKind } from './batch.js';
 
@@ -16,7 +16,7 @@ export class StreamUnreadable extends Error {}
 /** Redis's errors when the key or the group does not exist any more. */
 const MOVED = /^(WRONGTYPE|NOGROUP|ERR no such key)/;
 
-export interface StreamState {
+interface StreamState {
   /** Id of the newest entry; null when there is none. */
   readonly newest: string | null;
   readonly state: Omit<StreamValue, 'entries'>;

@@ -1,4 +1,5 @@
 import { isSameServer, type ServerMark } from '../../redis/scan.js';
+import { SAMPLE } from '../summary.js';
 
 /** Figures of one finished walk over the names. */
 interface WalkFigures {
@@ -79,9 +80,6 @@ function unexplainedAfterRestart({ after, before, seen, unseen }: WalkFigures): 
   const known = seen + unseen;
   return known > size ? Math.max(0, size - seen) : size - known;
 }
-
-/** The number of keys read first that are compared with the keys at the end. */
-export const SAMPLE = 100;
 
 /**
  * How many of the first `SAMPLE` keys were gone at the end of a walk, if these are half of them or more, not counting as many

@@ -7,9 +7,9 @@ import { openSink } from '../scan/sink.js';
 import { restartForFieldExpiry } from '../scan/step.js';
 import { progressOf, ScanWork, type ScanPorts } from '../scan/work.js';
 import type { SnapshotSettings } from '../settings.js';
-import { evaluateWalk, countGoneFirst, SAMPLE } from './evaluate.js';
-import { loadHashes, storeHashes } from './seen.js';
-import { hashesName, openWalk, type Walk } from './walk.js';
+import { evaluateWalk, countGoneFirst } from './evaluate.js';
+import { SAMPLE } from '../summary.js';
+import { loadHashes, storeHashes, hashesName, openWalk, type Walk } from './walk.js';
 
 /**
  * Reads the names of all keys again after the scan, and reads the keys that were not saved: keys that were added meanwhile,

@@ -5,8 +5,7 @@ import { type ReadOutcome, readBatch } from '../read/batch.js';
 import { pagedKey, readPage, type PageNote } from '../read/paged.js';
 import { type RecordType, isRecordType } from '../record.js';
 import { hasExpiry, asBuffer } from '../sent-value.js';
-import type { PageSizes } from './page-sizes.js';
-import { type LoadedPage, normalType } from './pages.js';
+import { type PageSizes, type LoadedPage, normalType } from './pages.js';
 import type { LineRole, PartSink } from './sink.js';
 import { addFieldExpiry } from '../read/field-expiry.js';
 

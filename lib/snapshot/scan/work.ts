@@ -6,8 +6,7 @@ import type { Part } from '../manifest.js';
 import type { SnapshotSettings } from '../settings.js';
 import type { MarkStores } from '../unfinished-marks.js';
 import { consumePage, consumePaged } from './consume.js';
-import { pageSizes, type PageSizes } from './page-sizes.js';
-import { READS_PER_SCAN, type LoadedPage } from './pages.js';
+import { pageSizes, type PageSizes, READS_PER_SCAN, type LoadedPage } from './pages.js';
 import type { PartSink } from './sink.js';
 
 export type ScanPorts = Pick<Ports, 'clock' | 'redis' | 'encryptor' | 'store'> &

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUID, createHash } from 'node:crypto';
 import {
   closeSync,
   fsync,
@@ -15,8 +15,10 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { lockSync } from 'proper-lockfile';
 import type { Clock } from '../../ports/clock.js';
 import { errnoOf } from './errors.js';
+import { AppError } from '../../errors.js';
 
 const SWEEP_MS = 60 * 60 * 1000;
 /** Another process may remove a folder right after we make it, but hardly this many times in a row. */
@@ -122,7 +124,7 @@ async function writeSynced(path: string, body: Uint8Array): Promise<void> {
  * Makes a folder and its parents, durably. Not `mkdir` with `recursive`: on a read-only file system it reports a missing
  * folder.
  */
-export async function makeFolder(folder: string): Promise<void> {
+async function makeFolder(folder: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       mkdirSync(folder, 0o700);
@@ -152,7 +154,7 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 /** For calls that may fail without harm: another process did the same, or a later call repeats it. */
-export function ignoreErrors(act: () => void): void {
+function ignoreErrors(act: () => void): void {
   try {
     act();
   } catch {
@@ -168,4 +170,55 @@ function tryCall(call: () => void, expected: readonly string[]): boolean {
     if (expected.includes(errnoOf(error))) return false;
     throw error;
   }
+}
+
+/** A lock that was not renewed for this many milliseconds belongs to a dead process. */
+const STALE_MS = 4_000;
+/** How long a holder may rely on its lock without a check: half of STALE_MS, a safe margin. */
+const MAX_HOLD_MS = STALE_MS / 2;
+/** Attempts of 5 to 45 ms each: about 25 seconds in all, long enough for the locks of several dead processes to expire. */
+const MAX_ATTEMPTS = 1000;
+
+/**
+ * Runs `work` while no other process changes the object `name`. `work` calls `assertHeld` right before its one
+ * irrevocable step; that throws `store-unavailable` (transient) when another process may hold the lock.
+ */
+export async function withNameLock<T>(
+  folder: string,
+  name: string,
+  clock: Clock,
+  work: (assertHeld: () => void) => Promise<T>,
+): Promise<T> {
+  const path = join(folder, createHash('sha256').update(name).digest('hex').slice(0, 32));
+  await makeFolder(folder);
+  let isLost = false;
+  const release = await acquire(path, clock, () => (isLost = true));
+  const since = performance.now();
+  try {
+    return await work(() => {
+      if (isLost || performance.now() - since > MAX_HOLD_MS) throw lockError(name, 'was held for too long');
+    });
+  } finally {
+    // A lock that is already gone needs no release.
+    ignoreErrors(release);
+  }
+}
+
+async function acquire(path: string, clock: Clock, onCompromised: () => void): Promise<() => void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return lockSync(path, { lockfilePath: path, realpath: false, stale: STALE_MS, onCompromised });
+    } catch (error) {
+      if (errnoOf(error) !== 'ELOCKED') throw error;
+      if (attempt >= MAX_ATTEMPTS) throw lockError(path, 'is held by another process');
+      await clock.sleep(5 + Math.random() * 40);
+    }
+  }
+}
+
+function lockError(name: string, what: string): AppError {
+  return new AppError('store-unavailable', `The lock of ${name} ${what}`, {
+    hint: 'Another process is writing to the same backup folder, or the disk is very slow; try again.',
+    transient: true,
+  });
 }

@@ -7,10 +7,9 @@ import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { CreateResult, ObjectStore, StoredBody, StoredObject } from '../../ports/store.js';
 import { systemClock } from '../../services/clock.js';
-import { openDisk, SMALL_BYTES } from './disk.js';
+import { openDisk, SMALL_BYTES, withNameLock } from './disk.js';
 import { errnoOf, fileError, withFileErrors } from './errors.js';
-import { withNameLock } from './lock.js';
-import { checkFolder, checkName, checkPrefix, maxObjectBytes, NOT_READ, isObjectName } from '../names.js';
+import { checkFolder, checkName, checkPrefix, maxObjectBytes, NOT_READ, isObjectName } from '../kind.js';
 
 /** `@` is not allowed in names, so this folder can neither hide an object nor be listed as one. */
 const WORK_FOLDER = '@work';

@@ -1,10 +1,11 @@
 import { getVercelOidcTokenSync } from '@vercel/oidc';
+import { fromWebToken } from '@aws-sdk/credential-provider-web-identity';
 import type { Bucket, ObjectStore } from '../../ports/store.js';
 import type { StoreContext, StoreSettings } from '../kind.js';
 import { s3Bucket } from './bucket.js';
-import { awsWebIdentity, type S3Credentials } from './credentials.js';
 import type { BucketPlace } from './kind.js';
-import { s3Store, type S3StoreOptions, type S3Variables } from './store.js';
+import { s3Store, type S3Credentials, type S3StoreOptions } from './store.js';
+import type { S3Variables } from './errors.js';
 
 /** Opens the bucket of an address as a store without retries. */
 export function openS3(place: BucketPlace, settings: StoreSettings, context: StoreContext): ObjectStore {
@@ -68,4 +69,30 @@ function readVercelToken(): string | null {
     // There is no token.
     return null;
   }
+}
+
+interface WebIdentityOptions {
+  /** The IAM role to assume: `arn:aws:iam::123456789012:role/name`. */
+  readonly roleArn: string;
+  /** The current OIDC token; called whenever the keys are renewed. */
+  readonly token: () => string | Promise<string>;
+  /** Address of STS, for S3-compatible services and tests. Default: AWS's own in the bucket's region. */
+  readonly stsEndpoint?: string;
+}
+
+/**
+ * Temporary AWS keys in exchange for an OIDC token (STS AssumeRoleWithWebIdentity), such as Vercel's token for its
+ * functions. The S3 client caches the keys and renews them before they expire.
+ */
+export function awsWebIdentity({ roleArn, token, stsEndpoint }: WebIdentityOptions): S3Credentials {
+  return async (properties) => {
+    const exchange = fromWebToken({
+      roleArn,
+      webIdentityToken: await token(),
+      roleSessionName: 'soulcaster-backup',
+      // Attempts are counted in one place, by the decorator around the store.
+      clientConfig: { maxAttempts: 1, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) },
+    });
+    return exchange(properties);
+  };
 }

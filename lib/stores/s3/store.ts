@@ -6,12 +6,12 @@ import {
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
   S3Client,
+  type S3ClientConfig,
   type PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { CreateResult, ObjectStore, StoredBody, StoredObject } from '../../ports/store.js';
-import type { S3Credentials } from './credentials.js';
 import {
   isNoSuchKey,
   isPreconditionFailed,
@@ -20,9 +20,15 @@ import {
   demandsChecksum,
   refusesChecksum,
 } from './errors.js';
-import { checkFolder, checkName, checkPrefix, isObjectName, maxObjectBytes, NOT_READ } from '../names.js';
+import { checkFolder, checkName, checkPrefix, isObjectName, maxObjectBytes, NOT_READ } from '../kind.js';
 
-export type { S3Variables };
+/**
+ * Static keys, a provider of temporary ones such as `awsWebIdentity`, or the AWS SDK's default chain: AWS_ variables of
+ * the process, a profile (with SSO or a process), a web identity file, the metadata service of a container or machine.
+ * `chain.profile`: AWS_PROFILE of an env file, which the SDK does not read.
+ */
+export type S3Credentials =
+  NonNullable<S3ClientConfig['credentials']> | { readonly chain: Pick<S3ClientConfig, 'profile'> };
 
 export interface S3StoreOptions {
   readonly bucket: string;

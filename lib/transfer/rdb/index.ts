@@ -1,4 +1,4 @@
-import type { ExpiryTime } from '../../snapshot/expiry-time.js';
+import type { ExpiryTime } from '../../snapshot/record.js';
 import { appendOnlyFault, FileFault, malformedFault } from '../fault.js';
 import { ByteReader, type Window } from '../read/bytes.js';
 import type { Item, ReadingFacts, ReadOptions } from '../read/items.js';

@@ -1,6 +1,5 @@
-import type { ExpiryTime } from '../../snapshot/expiry-time.js';
-import type { Count, PendingEntry, RecordLine, StreamGroup, StreamValue } from '../../snapshot/record.js';
-import { toText, type Text } from '../../snapshot/text.js';
+import type { ExpiryTime, Count, PendingEntry, RecordLine, StreamGroup, StreamValue } from '../../snapshot/record.js';
+import { toText, type Text } from '../../soulcaster/text.js';
 import type { ByteReader, Window } from '../read/bytes.js';
 import { toEntry, LineBuilder, type Element } from '../read/pages.js';
 import { readListpack, toBytes, toInteger, type Packed } from './packed.js';

@@ -1,5 +1,4 @@
-import type { RecordLine, RecordType } from '../../snapshot/record.js';
-import type { ExpiryTime } from '../../snapshot/expiry-time.js';
+import type { RecordLine, RecordType, ExpiryTime } from '../../snapshot/record.js';
 import type { ByteReader, Window } from '../read/bytes.js';
 import { toItem, LineBuilder, toPair, toScored, type Element } from '../read/pages.js';
 import { readIntset, readListpack, toBytes, toInteger, readZiplist, type Packed } from './packed.js';

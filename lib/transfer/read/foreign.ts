@@ -1,5 +1,5 @@
-import type { ExpiryTime } from '../../snapshot/expiry-time.js';
-import type { Text } from '../../snapshot/text.js';
+import type { ExpiryTime } from '../../snapshot/record.js';
+import type { Text } from '../../soulcaster/text.js';
 import { FileFault, linePlace, malformedFault } from '../fault.js';
 import { toEntry, toItem, toPair, splitString, buildRecord, toScored, type Element, type RecordHead } from './pages.js';
 import type { TtlUnit } from '../formats.js';

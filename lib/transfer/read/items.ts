@@ -1,5 +1,5 @@
 import type { RecordLine } from '../../snapshot/record.js';
-import type { Text } from '../../snapshot/text.js';
+import type { Text } from '../../soulcaster/text.js';
 import type { Selection } from '../../soulcaster/selection.js';
 import type { TtlUnit } from '../formats.js';
 

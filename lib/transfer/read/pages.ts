@@ -1,6 +1,5 @@
-import type { ExpiryTime } from '../../snapshot/expiry-time.js';
-import type { RecordLine, RecordType, StreamValue } from '../../snapshot/record.js';
-import { toText, type Text } from '../../snapshot/text.js';
+import type { ExpiryTime, RecordLine, RecordType, StreamValue } from '../../snapshot/record.js';
+import { toText, type Text } from '../../soulcaster/text.js';
 import { countTextBytes } from './items.js';
 
 /** A record with more bytes of values than this is split into several lines. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { MAX_KEY_EXPIRY } from '../../snapshot/expiry-time.js';
 import {
+  MAX_KEY_EXPIRY,
   isRecordType,
   keyOf,
   type PendingEntry,

@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import { MAX_KEY_EXPIRY, type ExpiryTime } from '../../snapshot/expiry-time.js';
+import { MAX_KEY_EXPIRY, type ExpiryTime, type RecordLine, type RecordType } from '../../snapshot/record.js';
 import { hashSet, keyHash } from '../../redis/key-sets.js';
-import type { RecordLine, RecordType } from '../../snapshot/record.js';
-import { toText, type Text } from '../../snapshot/text.js';
+import { toText, type Text } from '../../soulcaster/text.js';
 import { severalDatabasesFault } from '../rdb/index.js';
 import { malformedFault, type FileFault } from '../fault.js';
 import { ByteReader, type Window } from './bytes.js';

@@ -5,10 +5,15 @@ import { valueCommands } from '../../restore/write/commands.js';
 import { toArgument } from '../../restore/write/size.js';
 import { countersCommand, lastIdCommands } from '../../restore/write/stream.js';
 import { createCommand, membersOf } from '../../restore/write/stream-groups.js';
-import { fitsSet, toArgument as timeArgument } from '../../snapshot/expiry-time.js';
-import { endsRecord, type RecordLine, type StreamValue } from '../../snapshot/record.js';
+import {
+  fitsSet,
+  toArgument as timeArgument,
+  endsRecord,
+  type RecordLine,
+  type StreamValue,
+} from '../../snapshot/record.js';
 import type { SourceRecord } from '../../snapshot/source-records.js';
-import type { Text } from '../../snapshot/text.js';
+import type { Text } from '../../soulcaster/text.js';
 
 /** Abilities of a target. `counters`: accepts the counters of streams and their groups; Upstash does not. */
 interface CommandOptions {

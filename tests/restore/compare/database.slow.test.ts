@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc, { cases } from '../../support/fast-check.js';
 import { loadMixed } from '../../../dev/data/index.js';
-import { fromText } from '../../../lib/snapshot/text.js';
+import { fromText } from '../../../lib/soulcaster/text.js';
 import { intercept } from '../../snapshot/intercept.js';
 import { openSnapshotBench, type SnapshotBench } from '../../support/snapshot-bench.js';
 import { compared, forward, snapshotRecords, unequal, type Lines } from './bench.js';

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { RecordLine, StreamValue } from '../../../lib/snapshot/record.js';
-import { fromText, type Text } from '../../../lib/snapshot/text.js';
+import { fromText, type Text } from '../../../lib/soulcaster/text.js';
 import { call } from '../../support/redis-calls.js';
 
 type Argument = string | Buffer;

@@ -1,7 +1,6 @@
 import { silentLog } from '../../../lib/app/json-log.js';
 import type { RetentionSettings } from '../../../lib/retention/policy.js';
-import { prune, type PruneOptions } from '../../../lib/retention/prune/prune.js';
-import type { PruneResult } from '../../../lib/retention/prune/result.js';
+import { prune, type PruneOptions, type PruneResult } from '../../../lib/retention/prune/prune.js';
 import type { ObjectStore, Signer } from '../../../lib/ports/index.js';
 import { encodeJson } from '../../../lib/json.js';
 import { newId } from '../../../lib/runs/ids.js';

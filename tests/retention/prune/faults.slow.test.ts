@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { mortalStore, stumblingStore, type FailingStore } from '../../support/failing-store.js';
 import { folderStore, type FolderStore } from '../../support/folder-store.js';
 import { findingsOf, UNSIGNED } from '../../support/made-snapshots.js';
-import { loadSnapshots } from '../../../lib/retention/prune/stored-snapshots.js';
+import { loadSnapshots } from '../../../lib/retention/stored.js';
 import { prune } from '../../../lib/retention/prune/prune.js';
 import { silentLog } from '../../../lib/app/json-log.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';

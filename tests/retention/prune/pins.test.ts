@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../../lib/ports/store.js';
 import { authenticatedStore } from '../../../lib/control/authenticated-store.js';
 import { ed25519Signer, generateSigningKey } from '../../../lib/crypto/ed25519.js';
 import { ageEncryptor } from '../../../lib/crypto/age.js';
-import { readAdoptedSources, adoptSource, disownSource } from '../../../lib/snapshot/adopted-sources.js';
+import { readAdoptedSources, adoptSource, disownSource } from '../../../lib/snapshot/source.js';
 import { loadErasedIds, loadErasures, saveErasure, withdrawErasure } from '../../../lib/snapshot/erasures.js';
 import { PINS_NAME, readPins } from '../../../lib/snapshot/pins.js';
 import { sha256 } from '../../../lib/snapshot/manifest.js';

@@ -5,7 +5,7 @@ import { replicate, type ReplicateOptions } from '../../../lib/retention/replica
 import type { ObjectStore } from '../../../lib/ports/store.js';
 import { latestIn } from '../../support/trust.js';
 import { manifestName } from '../../../lib/snapshot/names.js';
-import { readVerification, writeVerification } from '../../../lib/snapshot/verification.js';
+import { readVerification, writeVerification } from '../../../lib/snapshot/statements.js';
 import { mortalStore, stumblingStore, type FailingStore } from '../../support/failing-store.js';
 import { folderStore, type FolderStore } from '../../support/folder-store.js';
 import { findingsOf, makeSnapshot, UNSIGNED } from '../../support/made-snapshots.js';
