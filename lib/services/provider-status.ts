@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
 import { PROVIDERS, type Provider, type ProviderReport, type ProviderStatus } from '../ports/provider-status.js';
+import { readBytes } from './rest.js';
 
 /** Parses a page; null when the page has another form. */
 type PageReader = (bytes: Uint8Array, region: string | null) => ProviderReport | null;
@@ -150,24 +151,14 @@ async function fetchPage(provider: Provider, url: string, timeoutMs: number): Pr
   try {
     const response = await fetch(url, { signal, headers: { accept: 'application/json' } });
     if (!response.ok) throw unreadableError(provider, `answered HTTP ${response.status}`);
-    return await readBytes(provider, response);
+    const bytes = await readBytes(response, MAX_BYTES + 1);
+    if (bytes.length > MAX_BYTES) throw unreadableError(provider, 'answered with too much');
+    return bytes;
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     if (signal.aborted) throw unreadableError(provider, `did not answer within ${timeoutMs} ms`);
     throw unreadableError(provider, 'cannot be reached', cause);
   }
-}
-
-async function readBytes(provider: Provider, response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    // Leaving the loop cancels the rest.
-    if (size > MAX_BYTES) throw unreadableError(provider, 'answered with too much');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function parseAddress(text: string): [Provider, string | null][] {

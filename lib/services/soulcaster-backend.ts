@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { Backend } from '../ports/backend.js';
 import type { Clock } from '../ports/clock.js';
-import { parseJson } from './answer-text.js';
-import { checkApiUrl } from './rest.js';
+import { checkApiUrl, parseJson, readBytes } from './rest.js';
 import { withRetry, type RetryPolicy } from './retry.js';
 
 interface SoulcasterBackendOptions {
@@ -92,7 +91,7 @@ async function fetchAnswer(url: string, timeoutMs: number): Promise<Answer> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, { headers: { accept: 'application/json' }, signal });
-    if (response.ok) return { status: response.status, body: await readText(response) };
+    if (response.ok) return { status: response.status, body: await readBody(response) };
     await response.body?.cancel();
     return { status: response.status, body: '' };
   } catch (cause) {
@@ -102,17 +101,10 @@ async function fetchAnswer(url: string, timeoutMs: number): Promise<Answer> {
   }
 }
 
-async function readText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  if (response.body === null) return '';
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    // Leaving the loop cancels the rest.
-    if (size > MAX_BYTES) throw unavailableError(`The backend's answer is over ${MAX_BYTES} bytes`, false);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+async function readBody(response: Response): Promise<string> {
+  const bytes = await readBytes(response, MAX_BYTES + 1);
+  if (bytes.length > MAX_BYTES) throw unavailableError(`The backend's answer is over ${MAX_BYTES} bytes`, false);
+  return bytes.toString('utf8');
 }
 
 function assertAccepted(answer: Answer): Answer {

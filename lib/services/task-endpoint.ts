@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { parseJson, readText } from './answer-text.js';
-import { networkCode } from './rest.js';
+import { parseJson, readText, networkCode } from './rest.js';
 import type { DeploymentClient, EndpointResponse, TaskEndpoint } from '../ports/hosting.js';
 
 const TIMEOUT_MS = 10_000;

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { githubRest } from '../../lib/services/github/client.js';
+import { githubRest } from '../../lib/services/github.js';
 import { assertAppWorks, assertTokenWorks } from '../../lib/health/credentials/demand.js';
 import { storedExpiry } from '../../lib/health/credentials/expiry.js';
 import { githubAppChecks } from '../../lib/health/credentials/github-app.js';

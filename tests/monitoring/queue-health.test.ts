@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
 import { inProcessQueue } from '../../lib/app/in-process.js';
-import { qstashQueue, type QstashQueueOptions } from '../../lib/services/qstash/queue.js';
+import { qstashQueue, type QstashQueueOptions } from '../../lib/services/qstash.js';
 import { serveHttp } from '../../dev/stand-in-server.js';
 import { startQstash, type Qstash } from '../../dev/qstash/index.js';
 import type { Queue } from '../../lib/ports/queue.js';

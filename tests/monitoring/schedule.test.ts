@@ -1,8 +1,7 @@
 import { Client } from '@upstash/qstash';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
-import { qstashQueue } from '../../lib/services/qstash/queue.js';
-import { qstashSchedules } from '../../lib/services/qstash/schedules.js';
+import { qstashQueue, qstashSchedules } from '../../lib/services/qstash.js';
 import { scheduleCheck, schedulerChecks } from '../../lib/monitoring/checks.js';
 import { examine, type CheckGroup, type CheckResult } from '../../lib/health/doctor.js';
 import { ensureSchedule, SCHEDULE_CRON } from '../../lib/monitoring/schedulers.js';

@@ -1,4 +1,4 @@
-import { upstashDeveloper } from '../../lib/services/upstash-developer/account.js';
+import { upstashDeveloper } from '../../lib/services/upstash-developer.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { createBackup } from '../../lib/provider-backups/backups.js';
 import { planRestore, type ProviderRestorePlan } from '../../lib/provider-backups/plan.js';

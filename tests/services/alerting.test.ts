@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { bodyOf as whole, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
-import { alertWebhook } from '../../lib/services/alert-webhook/alerter.js';
-import { formatBody, detectFormat } from '../../lib/services/alert-webhook/formats.js';
+import { alertWebhook, formatBody, detectFormat } from '../../lib/services/alert-webhook.js';
 import { httpHeartbeat } from '../../lib/services/heartbeat.js';
 import type { Clock } from '../../lib/ports/clock.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { githubRest } from '../../lib/services/github/client.js';
+import { githubRest } from '../../lib/services/github.js';
 import type { AppError } from '../../lib/errors.js';
 import { startGitHub, type GitHubFault, type GitHubStandIn } from '../../dev/github/index.js';
 import type { GitHub } from '../../lib/ports/github.js';

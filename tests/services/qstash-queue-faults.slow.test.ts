@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { RequestListener } from 'node:http';
 import { AppError } from '../../lib/errors.js';
-import { qstashQueue } from '../../lib/services/qstash/queue.js';
+import { qstashQueue } from '../../lib/services/qstash.js';
 import { message } from '../contracts/queue.js';
 import { serveHttp } from '../../dev/stand-in-server.js';
 import { openRig, QUICK } from '../dev/fixtures/queue-rig.js';

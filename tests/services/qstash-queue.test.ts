@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { signDelivery } from '../../dev/qstash/signing.js';
 import { message, queueContract } from '../contracts/queue.js';
-import { openRig } from '../dev/fixtures/queue-rig.js';
-import type { Rig } from '../dev/fixtures/queue-rig.js';
+import { openRig, type Rig } from '../dev/fixtures/queue-rig.js';
+import getPort from 'get-port';
+import { cliJson, type Variables } from '../cli/fixture.js';
+import { folderStore } from '../support/folder-store.js';
 
 // A minute of the vendor's time is 300 ms here: long enough to tell waits apart, short enough to wait for.
 queueContract('qstashQueue', () => openRig({ speed: 200, parallelism: 50 }));
@@ -52,4 +54,24 @@ describe('qstashQueue.verify', () => {
     const none = Buffer.from('{"alg":"none"}').toString('base64url');
     expect(await verify(`${none}.${claims ?? ''}.`)).toBe(false);
   });
+});
+
+it('an unreachable queue is reported only in our words, with the workaround', async () => {
+  const folder = await folderStore();
+  const dead = `http://127.0.0.1:${await getPort()}`;
+  const env: Variables = {
+    BACKUP_STORE: `file://${folder.folder}`,
+    UPSTASH_REDIS_REST_URL: dead,
+    UPSTASH_REDIS_REST_TOKEN: 'never-used',
+    QSTASH_URL: dead,
+    QSTASH_TOKEN: 'a-token-of-the-queue',
+    QSTASH_CURRENT_SIGNING_KEY: 'sig_current_key',
+    QSTASH_NEXT_SIGNING_KEY: 'sig_next_key',
+    PUBLIC_URL: 'https://backup.example',
+  };
+  const { code, stderr, json } = await cliJson(['backup'], env);
+  expect(code).not.toBe(0);
+  expect(stderr).not.toMatch(/Upstash QStash\]/);
+  expect(json.error?.hint).toContain('--local');
+  await folder.remove();
 });

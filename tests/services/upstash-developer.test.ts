@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { upstashDeveloper, type UpstashDeveloperOptions } from '../../lib/services/upstash-developer/account.js';
+import { upstashDeveloper, type UpstashDeveloperOptions } from '../../lib/services/upstash-developer.js';
 import { startUpstashAccount, type UpstashAccountStandIn } from '../../dev/upstash-account/index.js';
 import type { UpstashAccount } from '../../lib/ports/upstash-account.js';
 import { dumpOf } from '../support/dumps.js';

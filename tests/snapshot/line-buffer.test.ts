@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc, { anyCharacter } from '../support/fast-check.js';
 import type { WireValue } from '../../lib/ports/redis.js';
-import { parseWireBody } from '../../lib/services/upstash-redis/sent-json.js';
+import { parseWireBody } from '../../lib/services/upstash-redis/replies.js';
 import { LineBuffer } from '../../lib/snapshot/line-buffer.js';
 import {
   encodeLine,

@@ -14,10 +14,8 @@ import {
 } from '../../ports/redis.js';
 import { DEFAULT_RETRY, parseRetryAfter, withRetry, type RetryPolicy } from '../retry.js';
 import { encodeBatch, commandPath, type EncodedBatch, type ReadScript } from './arguments.js';
-import { redactErrorText } from './error-text.js';
-import { isQuotaError, isStarting, quotaError, refusalError, unavailableError } from './failures.js';
-import { parseBody, parseItem, ProtocolError, type Body } from './replies.js';
-import { parseWireBody } from './sent-json.js';
+import { redactErrorText, isQuotaError, isStarting, quotaError, refusalError, unavailableError } from './failures.js';
+import { parseBody, parseItem, ProtocolError, type Body, parseWireBody } from './replies.js';
 import { httpTransport, type HttpAnswer } from './transport.js';
 
 export interface UpstashRedisOptions {

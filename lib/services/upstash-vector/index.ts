@@ -1,14 +1,23 @@
-import { databaseHost } from '../upstash-redis/redis.js';
+import { isAscii } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { Index } from '@upstash/vector';
+import { Index, type Requester } from '@upstash/vector';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { StoredVector, VectorIndex } from '../../ports/vector-index.js';
-import { DEFAULT_RETRY, type RetryPolicy } from '../retry.js';
-import { toInfo, toMatches, toPage, toVectors } from './answers.js';
-import { callerError, NamespaceMissing } from './failures.js';
-import { checkApiUrl, checkToken } from '../rest.js';
-import { vectorRequester } from './requester.js';
+import { checkApiUrl, checkToken, networkCode, parseJson, readBytes } from '../rest.js';
+import { DEFAULT_RETRY, parseRetryAfter, withRetry, type RetryPolicy } from '../retry.js';
+import { databaseHost } from '../upstash-redis/redis.js';
+import {
+  callerError,
+  emptyAnswerError,
+  NamespaceMissing,
+  refusalError,
+  toInfo,
+  toMatches,
+  toPage,
+  toVectors,
+  unavailableError,
+} from './answers.js';
 
 export interface UpstashVectorOptions {
   /** `UPSTASH_VECTOR_REST_URL`: https://..., or http:// for a stand-in. */
@@ -51,7 +60,7 @@ export function upstashVector(options: UpstashVectorOptions): VectorIndex {
   );
 
   return {
-    place: { index: hashHost(databaseHost(options.url)), suffix: '' },
+    place: { index: createHash('sha256').update(databaseHost(options.url)).digest('hex').slice(0, 16), suffix: '' },
 
     async info() {
       return toInfo(await index.info());
@@ -98,10 +107,6 @@ export function upstashVector(options: UpstashVectorOptions): VectorIndex {
   };
 }
 
-function hashHost(host: string): string {
-  return createHash('sha256').update(host).digest('hex').slice(0, 16);
-}
-
 /** Answers are left `unknown`: the SDK does not check its types. */
 async function emptyIfMissing(answer: Promise<unknown>, empty: unknown): Promise<unknown> {
   try {
@@ -144,4 +149,75 @@ function toShortNumber(value: number): number {
 function assertCount(count: number, least: number): void {
   if (Number.isInteger(count) && count >= least && count <= MAX_VECTORS) return;
   throw callerError(`A request to Upstash Vector has ${count} vectors; ${least} to ${MAX_VECTORS} are possible`);
+}
+
+/** Larger than a thousand vectors of 3,072 dimensions with their metadata. */
+const MAX_BYTES = 128 * 1024 * 1024;
+
+interface Answer {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  readonly body: string;
+}
+
+/**
+ * Sends the SDK's requests in place of its built-in client, which drops the status and Retry-After, retries network errors
+ * alone, takes a timeout's reason for an answer, and for a proxy's page throws JSON's error, which quotes the body. This
+ * one throws AppErrors and NamespaceMissing.
+ */
+function vectorRequester(options: Required<UpstashVectorOptions>): Requester {
+  const { clock, retry } = options;
+
+  async function requestOnce(path: string, body: string): Promise<unknown> {
+    const answer = await exchange(options, path, body);
+    const { result, error } = parse(answer.body);
+    const text = typeof error === 'string' ? error : null;
+    if (answer.status !== 200) {
+      const retryAfterMs = parseRetryAfter(answer.retryAfter, clock.now());
+      throw refusalError({ status: answer.status, retryAfterMs, text });
+    }
+    if (result === undefined || result === null) throw emptyAnswerError(text);
+    return result;
+  }
+
+  return {
+    request: async ({ path = [], body }) => {
+      const result = await withRetry(clock, () => requestOnce(path.join('/'), JSON.stringify(body)), retry);
+      // Each command of the SDK has its own result type; the adapter checks the actual value.
+      return { result: result as never };
+    },
+  };
+}
+
+async function exchange(
+  { url, token, timeoutMs }: Required<UpstashVectorOptions>,
+  path: string,
+  body: string,
+): Promise<Answer> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(`${url}/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body,
+      signal,
+      // The token is for this host alone.
+      redirect: 'manual',
+    });
+    const { status, headers } = response;
+    return { status, retryAfter: headers.get('retry-after'), body: decodeText(await readBytes(response, MAX_BYTES)) };
+  } catch (cause) {
+    if (signal.aborted) throw unavailableError(`Upstash Vector did not answer within ${timeoutMs} ms`);
+    throw unavailableError(`Upstash Vector could not be reached (${networkCode(cause) ?? 'network error'})`, { cause });
+  }
+}
+
+/** Numbers are ASCII, which needs no decoding: decoding a megabyte as UTF-8 takes as long as parsing it. */
+function decodeText(bytes: Buffer): string {
+  return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  const parsed = parseJson(text);
+  return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {};
 }

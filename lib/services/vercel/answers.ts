@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import type { Deployment, DeploymentState, HostedName, HostedVariable } from '../../ports/hosting.js';
-import { foreignAnswerError } from './failures.js';
+import { AppError } from '../../errors.js';
+import type { RestAnswer } from '../rest.js';
+import { parseRetryAfter } from '../retry.js';
+
+/** The answer, if it has this form. */
+export function parse<T>(schema: z.ZodType<T>, answer: unknown): T {
+  const parsed = schema.safeParse(answer);
+  if (!parsed.success) throw foreignAnswerError();
+  return parsed.data;
+}
 
 const targets = z
   .union([z.array(z.string()), z.string()])
@@ -28,9 +37,9 @@ const listSchema = z.union([
 
 /** The variables of production. A page with a next one is incomplete, and is refused. */
 export function parseVariables(answer: unknown): HostedVariable[] {
-  const list = listSchema.safeParse(answer);
-  if (!list.success || (list.data.pagination?.next ?? null) !== null) throw foreignAnswerError();
-  return list.data.envs.flatMap(({ id, key, type, target, comment, updatedAt }) => {
+  const { envs, pagination } = parse(listSchema, answer);
+  if ((pagination?.next ?? null) !== null) throw foreignAnswerError();
+  return envs.flatMap(({ id, key, type, target, comment, updatedAt }) => {
     if (id === undefined || !target.includes('production')) return [];
     const readable = type === 'encrypted' || type === 'plain';
     return [{ id, name: key, readable, environments: target, comment: comment ?? '', updatedAt: updatedAt ?? null }];
@@ -40,9 +49,7 @@ export function parseVariables(answer: unknown): HostedVariable[] {
 const valueSchema = z.object({ value: z.string().optional(), decrypted: z.boolean().optional(), type: z.string() });
 
 export function parseValue(answer: unknown): string | null {
-  const variable = valueSchema.safeParse(answer);
-  if (!variable.success) throw foreignAnswerError();
-  const { decrypted, type, value } = variable.data;
+  const { decrypted, type, value } = parse(valueSchema, answer);
   // A value that is not decrypted is cipher text, and would be written back as such.
   return type === 'plain' || decrypted === true ? (value ?? null) : null;
 }
@@ -88,12 +95,12 @@ const deploymentsSchema = z.object({
 const MARK = 'soulcasterBackup';
 
 export function parseDeployments(answer: unknown): { deployment: Deployment; marker: unknown }[] {
-  const list = deploymentsSchema.safeParse(answer);
-  if (!list.success) throw foreignAnswerError();
-  return list.data.deployments.map(({ uid, name, readyState, state, meta, created, createdAt }) => ({
-    deployment: { id: uid, name, state: stateOf(readyState ?? state ?? ''), createdAt: createdAt ?? created ?? null },
-    marker: meta?.[MARK],
-  }));
+  return parse(deploymentsSchema, answer).deployments.map(
+    ({ uid, name, readyState, state, meta, created, createdAt }) => ({
+      deployment: { id: uid, name, state: stateOf(readyState ?? state ?? ''), createdAt: createdAt ?? created ?? null },
+      marker: meta?.[MARK],
+    }),
+  );
 }
 
 /** The request to rebuild a deployment, with its settings and the current variables. */
@@ -125,13 +132,64 @@ const domainsSchema = z.object({
 
 /** Hosts of production that do not redirect; Vercel's own last. */
 export function parseDomains(answer: unknown): string[] {
-  const list = domainsSchema.safeParse(answer);
-  if (!list.success) throw foreignAnswerError();
-  const usable = list.data.domains.filter(
+  const usable = parse(domainsSchema, answer).domains.filter(
     ({ customEnvironmentId, gitBranch, redirect, verified }) =>
       verified && [customEnvironmentId, gitBranch, redirect].every((text) => (text ?? '') === ''),
   );
   const names = usable.map(({ name }) => name);
   const isVercels = (name: string): boolean => name.endsWith('.vercel.app');
   return [...names.filter((name) => !isVercels(name)), ...names.filter(isVercels)];
+}
+
+const problemSchema = z.object({
+  error: z.object({ code: z.string().optional(), limit: z.object({ resetMs: z.number().optional() }).optional() }),
+});
+
+/** The error for an answer other than 2xx. Source: vercel.com/docs/rest-api/errors */
+export function refusalError({ status, headers, json }: RestAnswer, now: number): AppError {
+  const { code, limit } = problemSchema.safeParse(json).data?.error ?? {};
+  // Vercel's codes are single words; any other text is not repeated.
+  const word = code !== undefined && /^[A-Za-z_-]{1,60}$/.test(code) ? `, ${code}` : '';
+  if (status === 401 || status === 403) return deniedError(`${status}${word}`);
+  if (status === 429) {
+    const reset = limit?.resetMs === undefined ? undefined : Math.max(0, limit.resetMs - now);
+    return rateLimitError(parseRetryAfter(headers.get('retry-after'), now) ?? reset);
+  }
+  if (status >= 500 || status === 408) return unavailableError(`Vercel answered HTTP ${status}`);
+  if (status === 404) return refusedError(`knows no such project, variable or deployment (HTTP 404${word})`);
+  return refusedError(`refused the request (HTTP ${status}${word})`);
+}
+
+export function unavailableError(message: string, cause?: unknown): AppError {
+  return new AppError('hosting-unavailable', message, {
+    hint: 'Check vercel-status.com, and VERCEL_API_URL if it is set; then run the same command again.',
+    transient: true,
+    cause,
+  });
+}
+
+export function refusedError(what: string): AppError {
+  return new AppError('hosting-refused', `Vercel ${what}`, {
+    hint: 'Check the name of the project and VERCEL_TEAM_ID; change a variable that an integration manages at the integration.',
+  });
+}
+
+function foreignAnswerError(): AppError {
+  return new AppError('hosting-unavailable', 'What answered is not the Vercel API', {
+    hint: 'Check VERCEL_API_URL; the default is https://api.vercel.com.',
+  });
+}
+
+function deniedError(what: string): AppError {
+  return new AppError('hosting-denied', `Vercel did not accept the token for this (HTTP ${what})`, {
+    hint: 'Create a token for the team of the projects (vercel.com, Account Settings, Tokens), and set VERCEL_API_TOKEN and VERCEL_TEAM_ID.',
+  });
+}
+
+function rateLimitError(retryAfterMs: number | undefined): AppError {
+  return new AppError('hosting-limit', "Vercel's rate limit is reached (HTTP 429)", {
+    hint: 'Run the same command again later; deployments are limited by the hour and the day.',
+    transient: true,
+    retryAfterMs,
+  });
 }

@@ -3,14 +3,17 @@ import type { Deployments, HostedProjects, HostedVariables } from '../../ports/h
 import {
   createdSchema,
   deploymentSchema,
+  parse,
   parseDeployments,
   parseDomains,
   parseNames,
   redeployBody,
   parseValue,
   parseVariables,
+  refusalError,
+  refusedError,
+  unavailableError,
 } from './answers.js';
-import { foreignAnswerError, refusalError, refusedError, unavailableError } from './failures.js';
 import { checkApiUrl, callRest, checkToken, type RestCall } from '../rest.js';
 import { withRetry, type RetryPolicy } from '../retry.js';
 
@@ -67,9 +70,8 @@ export function vercelRest(options: VercelOptions): {
       const type = sensitive ? 'sensitive' : 'encrypted';
       const body = { key: name, value, type, target: ['production'], ...(comment === undefined ? {} : { comment }) };
       const path = `/v10/projects/${segment(project)}/env`;
-      const answer = createdSchema.safeParse(await callWithRetry(() => call('POST', path, { upsert: 'true' }, body)));
-      if (!answer.success) throw foreignAnswerError();
-      if (answer.data.failed.length > 0) throw refusedError(`did not make the variable ${name}`);
+      const answer = await callWithRetry(() => call('POST', path, { upsert: 'true' }, body));
+      if (parse(createdSchema, answer).failed.length > 0) throw refusedError(`did not make the variable ${name}`);
     },
     async remove(project, id) {
       await callWithRetry(() =>
@@ -97,15 +99,11 @@ export function vercelRest(options: VercelOptions): {
       return callWithRetry(async () => {
         const begun = await findMarked(project, marker);
         if (begun !== null) return begun;
-        const answer = deploymentSchema.safeParse(await call('POST', '/v13/deployments', { forceNew: '1' }, body));
-        if (!answer.success) throw foreignAnswerError();
-        return answer.data;
+        return parse(deploymentSchema, await call('POST', '/v13/deployments', { forceNew: '1' }, body));
       });
     },
     async state(id) {
-      const answer = deploymentSchema.safeParse(await get(`/v13/deployments/${segment(id)}`));
-      if (!answer.success) throw foreignAnswerError();
-      return answer.data.state;
+      return parse(deploymentSchema, await get(`/v13/deployments/${segment(id)}`)).state;
     },
     async cancel(id) {
       await callWithRetry(() => call('PATCH', `/v12/deployments/${segment(id)}/cancel`));
@@ -144,7 +142,7 @@ function openCall(options: VercelOptions) {
     const search = new URLSearchParams({ ...query, ...(team === null ? {} : { teamId: team }) }).toString();
     const url = `${base}${path}${search === '' ? '' : `?${search}`}`;
     const answer = await callRest({ method, url, headers: { authorization }, body }, timeoutMs, (why, cause) =>
-      unavailableError(`Vercel ${why}`, { cause }),
+      unavailableError(`Vercel ${why}`, cause),
     );
     const isGood = (answer.status >= 200 && answer.status < 300) || accepts.includes(answer.status);
     if (!isGood) throw refusalError(answer, clock.now());

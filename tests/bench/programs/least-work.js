@@ -1,5 +1,5 @@
 import { isSentJson } from '../../../dist/lib/ports/redis.js';
-import { parseWireBody } from '../../../dist/lib/services/upstash-redis/sent-json.js';
+import { parseWireBody } from '../../../dist/lib/services/upstash-redis/replies.js';
 import { openPart } from '../../../dist/lib/snapshot/part-writer.js';
 import { DEFAULT_SNAPSHOT_SETTINGS } from '../../../dist/lib/snapshot/settings.js';
 

@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { Alerter, Delivery, Reachable } from '../../ports/alerter.js';
-import type { Clock } from '../../ports/clock.js';
-import { formatBody, detectFormat, type AlertFormat } from './formats.js';
-import { networkCode } from '../rest.js';
-import { withRetry, type RetryPolicy, parseRetryAfter } from '../retry.js';
-import { findObjection, readText } from '../answer-text.js';
-import { AppError } from '../../errors.js';
+import type { Alerter, Delivery, Reachable, AlertNotice } from '../ports/alerter.js';
+import type { Clock } from '../ports/clock.js';
+import { networkCode, findObjection, readText } from './rest.js';
+import { withRetry, type RetryPolicy, parseRetryAfter } from './retry.js';
+import { AppError } from '../errors.js';
 
 interface AlertWebhookOptions {
   /** `ALERT_WEBHOOK_URL`; null when alerts are not sent. */
@@ -74,7 +72,8 @@ async function deliver(url: string, init: RequestInit, timeoutMs: number): Promi
   await response.body?.cancel();
   if (GATEWAY_TIMEOUTS.has(status)) return 'unknown';
   const isTransient = status >= 500 || status === 429 || status === 408;
-  throw alertError(`answered with status ${status}`, hintForStatus(status), isTransient, retryAfterMsOf(response));
+  const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), Date.now());
+  throw alertError(`answered with status ${status}`, hintForStatus(status), isTransient, retryAfterMs);
 }
 
 const OBJECTION_HINT =
@@ -117,10 +116,6 @@ function alertError(how: string, hint: string, transient: boolean, retryAfterMs?
   });
 }
 
-function retryAfterMsOf({ headers }: Response): number | undefined {
-  return parseRetryAfter(headers.get('retry-after'), Date.now());
-}
-
 const REACH_TIMEOUT_MS = 10_000;
 
 /**
@@ -144,4 +139,82 @@ export function alertHostProbe(url: string, timeoutMs = REACH_TIMEOUT_MS): Reach
       }
     },
   };
+}
+
+export type AlertFormat = 'generic' | 'slack' | 'discord' | 'teams' | 'google-chat';
+
+/** Limits of the vendors: Discord 2,000 characters, Google Chat 4,096, Slack 40,000; a Teams card 28 KB with its frame. */
+const MAX_LENGTHS: Readonly<Record<AlertFormat, number>> = {
+  generic: 39_000,
+  slack: 39_000,
+  discord: 2_000,
+  teams: 18_000,
+  'google-chat': 4_000,
+};
+const TRUNCATED = '\n... cut; all alerts: `npx soulcaster-backup alerts --env-file .env`';
+
+/** The format of the receiver at this address, detected from its host. */
+export function detectFormat(url: string): AlertFormat {
+  const { hostname, pathname } = new URL(url);
+  const isUnder = (domain: string): boolean => hostname === domain || hostname.endsWith(`.${domain}`);
+  if (isUnder('slack.com')) return 'slack';
+  if (isUnder('discord.com') || isUnder('discordapp.com')) return pathname.endsWith('/slack') ? 'slack' : 'discord';
+  if (isUnder('chat.googleapis.com')) return 'google-chat';
+  return ['webhook.office.com', 'logic.azure.com', 'powerplatform.com', 'azure-apihub.net'].some(isUnder)
+    ? 'teams'
+    : 'generic';
+}
+
+/**
+ * The body of a message. Slack and compatible receivers want `&`, `<` and `>` escaped; `generic` is the same with the data
+ * in `alerts`. Sources: Slack "Sending messages using incoming webhooks", Discord "Execute Webhook", Google Chat "Create
+ * messages", Microsoft "Create incoming webhooks with Workflows for Teams" (an Adaptive Card in an attachment).
+ */
+export function formatBody(format: AlertFormat, text: string, alerts: readonly AlertNotice[]): object {
+  const truncated = truncate(text, MAX_LENGTHS[format]);
+  switch (format) {
+    case 'generic':
+      return { text: escapeMarkup(truncated), alerts };
+    case 'slack':
+      return { text: escapeMarkup(truncated) };
+    case 'discord':
+      // No mention in a quoted text notifies anyone.
+      return { content: truncated, allowed_mentions: { parse: [] } };
+    case 'google-chat':
+      return { text: truncated };
+    case 'teams':
+      return toAdaptiveCard(truncated);
+  }
+}
+
+/** Cuts after a whole line, or within a line that is too long, and says that there is more. */
+export function truncate(text: string, maxLength: number): string {
+  if (text.length <= maxLength) return text;
+  const room = text.slice(0, maxLength - TRUNCATED.length);
+  const line = room.lastIndexOf('\n');
+  const kept = line > maxLength / 2 ? room.slice(0, line) : room;
+  // A cut must not leave half of a surrogate pair.
+  return kept.replace(/[\ud800-\udbff]$/, '') + TRUNCATED;
+}
+
+function toAdaptiveCard(text: string): object {
+  const [title = '', ...lines] = text.split('\n');
+  const block = (words: string, more: object = {}): object => ({
+    type: 'TextBlock',
+    text: words.replace(/[\\`*_[\]#<>]/g, '\\$&'),
+    wrap: true,
+    ...more,
+  });
+  const content = {
+    $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
+    type: 'AdaptiveCard',
+    version: '1.4',
+    body: [block(title, { weight: 'Bolder' }), ...lines.map((line) => block(line, { spacing: 'Small' }))],
+  };
+  const attachment = { contentType: 'application/vnd.microsoft.card.adaptive', contentUrl: null, content };
+  return { type: 'message', attachments: [attachment] };
+}
+
+function escapeMarkup(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
