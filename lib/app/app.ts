@@ -22,19 +22,17 @@ import { DRILL_TARGET } from '../restore/drill/record.js';
 import { drillRun } from '../restore/drill/run.js';
 import { restoreRun } from '../restore/run.js';
 import { EMBEDDER_KEYS } from '../services/embedders.js';
-import { createEngine, type Engine } from '../runs/engine.js';
+import { createEngine, type Engine, handOver } from '../runs/engine.js';
 import { drive, isInProcess } from './in-process.js';
 import type { LeaseTimes } from '../runs/lease.js';
 import type { Budget } from '../runs/attempt.js';
-import type { RunDefinition, RunRecord } from '../runs/model.js';
+import { type RunDefinition, type RunRecord, isOver } from '../runs/model.js';
 import { commandsPerSecond, configuredIndex, reindexSettings, restoreSettings, snapshotSettings } from './settings.js';
 import { snapshotRun } from '../snapshot/run.js';
 import type { OtherErasures } from '../snapshot/erasures.js';
 import type { MarkStores } from '../snapshot/unfinished-marks.js';
 import { verifyRun } from '../snapshot/verify.js';
 import type { Clock } from '../ports/clock.js';
-import { isOver } from '../runs/ending.js';
-import { handOver } from '../runs/hand-over.js';
 
 /** How long a run keeps its lease until the queue delivers again: twice the delay of an attempt's own delayed message, plus a margin. */
 const QUEUED_HOLD_MS = 15 * 60 * 1000;

@@ -1,9 +1,8 @@
 import type { Queue } from '../ports/queue.js';
 import type { Clock } from '../ports/clock.js';
 import type { Engine } from '../runs/engine.js';
-import { isOver } from '../runs/ending.js';
+import { isOver, type RunRecord } from '../runs/model.js';
 import type { Budget } from '../runs/attempt.js';
-import type { RunRecord } from '../runs/model.js';
 
 /** A queue for one process: messages wait in memory until the same process takes them. */
 interface InProcessQueue extends Queue {

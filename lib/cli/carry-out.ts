@@ -1,12 +1,10 @@
 import type { App } from '../app/app.js';
 import type { Environment } from '../app/config.js';
 import { AppError, type ErrorCode } from '../errors.js';
-import { isOver } from '../runs/ending.js';
-import type { Started } from '../runs/engine.js';
-import { handOver } from '../runs/hand-over.js';
-import { leaseHeldError } from '../runs/held.js';
-import type { RunRecord } from '../runs/model.js';
-import { viewRun } from '../runs/live.js';
+import { isOver, type RunRecord } from '../runs/model.js';
+import { type Started, handOver } from '../runs/engine.js';
+import { leaseHeldError } from '../runs/lease.js';
+import { viewRun } from '../runs/summary.js';
 import { loadRun } from '../runs/records.js';
 import type { Context } from './context.js';
 import { silenceWords } from './output/phases.js';

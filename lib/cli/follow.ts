@@ -1,9 +1,8 @@
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { ObjectStore } from '../ports/store.js';
-import { isOver } from '../runs/ending.js';
-import { viewRun } from '../runs/live.js';
-import type { RunRecord } from '../runs/model.js';
+import { isOver, type RunRecord } from '../runs/model.js';
+import { viewRun } from '../runs/summary.js';
 import type { Context } from './context.js';
 import { silenceWords, waitingWords } from './output/phases.js';
 import { progressView } from './output/progress.js';

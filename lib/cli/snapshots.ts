@@ -5,7 +5,7 @@ import { acceptSnapshot, adoptDatabase, signUnsignedState } from '../snapshot/ac
 import { shortSource } from '../snapshot/source.js';
 import { wantsReplica, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
-import { cancelIfOpen } from '../runs/cancel.js';
+import { cancelIfOpen } from '../runs/engine.js';
 import { openRunEndingApp } from './unlock.js';
 import type { Context } from './context.js';
 import { counted, printable, bytes } from './output/format.js';

@@ -1,12 +1,10 @@
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
-import { cancelRun } from '../runs/cancel.js';
-import type { Engine } from '../runs/engine.js';
+import { cancelRun, type Engine } from '../runs/engine.js';
 import { endLease, unlockCommand } from '../runs/lease.js';
-import { leaseObject, listLeases, type ListedLease } from '../runs/lease-document.js';
+import { leaseObject, listLeases, type ListedLease, storeNow } from '../runs/lease-document.js';
 import { traitsOf } from '../run-kinds.js';
 import { runsOf } from '../runs/recent.js';
-import { storeNow } from '../runs/store-time.js';
 import type { Context } from './context.js';
 import { duration } from './output/format.js';
 import { table } from './output/table.js';

@@ -3,7 +3,7 @@ import { environment, type Environment } from '../app/config.js';
 import { evaluationContextOf, upkeepSettings } from '../app/guard-app.js';
 import { pingWatchdog } from '../monitoring/heartbeat.js';
 import { evaluateAndNotify } from '../monitoring/evaluate-and-notify.js';
-import type { Held } from '../runs/held.js';
+import type { Held } from '../runs/lease.js';
 import type { Budget } from '../runs/attempt.js';
 import { isOver, type RunRecord } from '../runs/model.js';
 import { loadRun } from '../runs/records.js';

@@ -1,11 +1,10 @@
 import { AppError } from '../errors.js';
 import { RUN_KINDS } from '../run-kinds.js';
-import { cancelRun } from '../runs/cancel.js';
+import { cancelRun } from '../runs/engine.js';
 import { isId, isCalendarDate, stampOf } from '../runs/ids.js';
-import { viewRun, withTasksDone } from '../runs/live.js';
+import { viewRun, withTasksDone, runSummary, type RunSummary } from '../runs/summary.js';
 import { RUN_STATES } from '../runs/model.js';
 import { pageOfRuns } from '../runs/recent.js';
-import { runSummary, type RunSummary } from '../runs/summary.js';
 import type { RunTraits } from '../runs/traits.js';
 import { assertNoBody } from './body.js';
 import type { Action, ViewPorts } from './entry.js';

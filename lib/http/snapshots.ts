@@ -18,7 +18,7 @@ import { assertKnownParameters, parseNumber, segmentAfter } from './parameters.j
 import { json } from './problem.js';
 import { runEndingApp, otherMarkStore, type StoreApp } from '../app/app.js';
 import { pinSnapshot, unpinSnapshot } from '../retention/prune/forget.js';
-import { cancelIfOpen } from '../runs/cancel.js';
+import { cancelIfOpen } from '../runs/engine.js';
 import { acceptSnapshot } from '../snapshot/accept.js';
 import { selectSnapshot, SNAPSHOT_WORDS } from '../snapshot/select.js';
 import { parseBody, readBody } from './body.js';

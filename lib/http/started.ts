@@ -1,7 +1,7 @@
 import type { App } from '../app/app.js';
 import { AppError } from '../errors.js';
-import { handOver } from '../runs/hand-over.js';
-import type { Held } from '../runs/held.js';
+import { handOver } from '../runs/engine.js';
+import type { Held } from '../runs/lease.js';
 import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
 import { json } from './problem.js';

@@ -1,5 +1,4 @@
-import { isOver } from '../runs/ending.js';
-import type { RunRecord } from '../runs/model.js';
+import { isOver, type RunRecord } from '../runs/model.js';
 import { AHEAD_MS } from './objectives.js';
 
 /** The fields of a drill's record that objectives and alerts use. */

@@ -1,8 +1,7 @@
 import { ignoredObjectsIn, type IgnoredObject } from '../control/authenticated-store.js';
 import type { Ports } from '../ports/index.js';
 import { timeOfId } from '../runs/ids.js';
-import type { RunRecord } from '../runs/model.js';
-import { isOver } from '../runs/ending.js';
+import { type RunRecord, isOver } from '../runs/model.js';
 import { listLeases, readLease } from '../runs/lease-document.js';
 import { recentOf, runIds, runsOf } from '../runs/recent.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';

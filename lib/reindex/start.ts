@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { Engine, Started } from '../runs/engine.js';
-import { isOver } from '../runs/ending.js';
+import { isOver } from '../runs/model.js';
 import { loadRun } from '../runs/records.js';
 import { isSameRecipe, recipeWords, type Recipe } from '../soulcaster/index-models.js';
 import { firstCheckpoint, inputOf } from './checkpoint.js';

@@ -10,7 +10,7 @@ import {
   type Lease,
   type LeaseTimes,
 } from '../runs/lease.js';
-import { monotonicNow } from '../runs/lease-watchdog.js';
+import { monotonicNow } from '../runs/attempt.js';
 import { PRUNE_LEASE } from '../snapshot/tombstone.js';
 import { leaseObject, readLease } from '../runs/lease-document.js';
 

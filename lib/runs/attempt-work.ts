@@ -3,11 +3,10 @@ import pMap from 'p-map';
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
 import { changesOnFailedAttempt, failureWithRemains, releaseOrWarn, changesOnEnd, willBeRetried } from './ending.js';
-import { publishTasks } from './hand-out.js';
+import { publishTasks, attemptMessage } from './messages.js';
 import { changesOnWait, changesOnWake, scheduleWake, canWait } from './waiting.js';
 import { hasAdvanced, type Budget, type OpenAttempt } from './attempt.js';
 import { missingTasks, writeMarker } from './markers.js';
-import { attemptMessage } from './messages.js';
 import type { RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from './model.js';
 
 export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;

@@ -5,8 +5,6 @@ import type { Budget } from './attempt.js';
 import { isOver, type RunDefinition, type RunFailure, type RunRecord } from './model.js';
 import { loadRun, saveRun } from './records.js';
 
-export { isOver } from './model.js';
-
 type Needs = Pick<Ports, 'clock' | 'log' | 'store'>;
 
 export function failureOf(error: AppError): RunFailure {

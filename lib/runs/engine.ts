@@ -1,20 +1,18 @@
 import { AppError, toAppError } from '../errors.js';
-import { newId } from './ids.js';
-import { isFromSource, findMismatch, findResumeObstacle } from './fit.js';
-import type { Held } from './held.js';
-import { claimLease, handOverLease, releaseLease, type Claim, type LeaseTimes } from './lease.js';
+import type { ObjectStore } from '../ports/store.js';
 import { openAttempt, type Budget } from './attempt.js';
-import { workGroup } from './group-work.js';
-import type { TaskGroup } from './groups.js';
-import { publishRest } from './hand-out.js';
 import { workPhases, type EnginePorts } from './attempt-work.js';
+import { endRun, recordTaskFailure, willBeRetried } from './ending.js';
+import { findMismatch, findResumeObstacle, isFromSource } from './fit.js';
+import { workGroup } from './group-work.js';
+import { isId, newId } from './ids.js';
+import { claimLease, handOverLease, releaseLease, type Claim, type Held, type LeaseTimes } from './lease.js';
 import { isLastTask } from './markers.js';
-import { attemptMessage, parseMessage } from './messages.js';
-import type { RunDefinition, RunRecord, TaskPhase } from './model.js';
-import { endRun, isOver, recordTaskFailure, willBeRetried } from './ending.js';
-import { changesOnWait, scheduleWake, isWaiting, canWait } from './waiting.js';
+import { attemptMessage, parseMessage, publishRest, type TaskGroup } from './messages.js';
+import { isOver, type RunDefinition, type RunRecord, type TaskPhase } from './model.js';
 import { runsOf } from './recent.js';
 import { createRun, loadRun, newRecord, runName, saveRun, type StartRequest } from './records.js';
+import { canWait, changesOnWait, isWaiting, scheduleWake } from './waiting.js';
 
 export type Started =
   | { readonly started: true; readonly run: RunRecord }
@@ -67,8 +65,8 @@ export function createEngine(
     const briefly = { ...times, holdMs: times.attemptTtlMs };
     const claim = await claimLease(ports, leaseName, id, briefly, times.holdMs);
     if (!claim.granted) {
-      const { holder, ageMs, waitMs } = claim;
-      return { started: false, holder, lease: leaseName, ageMs, waitMs };
+      const { holder, lease, ageMs, waitMs } = claim;
+      return { started: false, holder, lease, ageMs, waitMs };
     }
     const { fence, series = null } = claim.lease.document;
     const record = { ...newRecord(id, definitionOf(request.kind), request, fence, now, source), series };
@@ -213,9 +211,9 @@ export function createEngine(
 
   return {
     start,
-    work: (id, budget) => work(id, budget),
+    work,
     deliver,
-    end: (id, error) => end(id, error),
+    end,
     isOurs: (run) => isFromSource(run, source),
     mayResume(run) {
       const definition = definitions.find(({ kind }) => kind === run.kind);
@@ -227,6 +225,48 @@ export function createEngine(
       await ports.queue.publish([attemptMessage(id, attempt, 0, `-resume-${ports.clock.now()}`)]);
     },
   };
+}
+
+/**
+ * Publishes a run that was started. If the queue does not accept it, the run ends as failed and the queue's error is
+ * thrown: no other process would ever work on the run, and its lease would keep others from starting.
+ */
+export async function handOver(engine: Engine, id: string): Promise<void> {
+  try {
+    await engine.enqueue(id);
+  } catch (error) {
+    if (!(await endUnlessInProgress(engine, id, error))) throw error;
+  }
+}
+
+/** Ends the run with the error of the queue, unless an attempt is in progress: then the queue had accepted the message and only its response was lost. */
+async function endUnlessInProgress(engine: Engine, id: string, cause: unknown): Promise<boolean> {
+  const budget = { deadline: 0, lastAttempt: true, interrupt: AbortSignal.abort(toAppError(cause)) };
+  try {
+    await engine.work(id, budget);
+    return false;
+  } catch (error) {
+    return error instanceof AppError && error.code === 'busy';
+  }
+}
+
+/**
+ * Ends a run now, even while an attempt works on it: its lease and its locks on the application are freed, later messages
+ * change nothing, and the attempt stops at its next write. A run that is over is left unchanged. Throws `not-found`.
+ */
+export function cancelRun(engine: Engine, id: string): Promise<RunRecord> {
+  const error = new AppError('cancelled', `Run ${id} was cancelled`, {
+    hint: 'Everything it had written remains, and it is not resumed.',
+  });
+  return engine.end(id, error);
+}
+
+/** Cancels the run if it has a record and is not over, and returns whether it did. Upstash's own restore, for one, has no record. */
+export async function cancelIfOpen(engine: Engine, store: ObjectStore, id: string): Promise<boolean> {
+  const [record] = isId(id) ? await runsOf(store, [id]) : [];
+  if (record === undefined || isOver(record)) return false;
+  await cancelRun(engine, id);
+  return true;
 }
 
 async function tolerateBusy(run: RunRecord, work: () => Promise<RunRecord>): Promise<RunRecord> {

@@ -1,9 +1,8 @@
 import { AppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
-import { leaseObject, readLease } from './lease-document.js';
+import { leaseObject, readLease, ageOf } from './lease-document.js';
 import type { RunDefinition, RunRecord } from './model.js';
 import { recentRuns } from './recent.js';
-import { ageOf } from './store-time.js';
 import { resumeTime } from './waiting.js';
 
 /** A run without a sign of life for this long is never resumed, so that an old record put back into the store starts nothing. */

@@ -1,10 +1,9 @@
 import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { AppError } from '../errors.js';
-import { tasksOf, type TaskGroup } from './groups.js';
+import { tasksOf, type TaskGroup } from './messages.js';
 import { keepLease, type LeaseTimes } from './lease.js';
-import { CONFIRM_MS, type Budget } from './attempt.js';
-import { monotonicNow, createLeaseWatchdog } from './lease-watchdog.js';
+import { CONFIRM_MS, type Budget, monotonicNow, createLeaseWatchdog } from './attempt.js';
 import type { EnginePorts } from './attempt-work.js';
 import { hasMarker, writeMarker } from './markers.js';
 import type { RunRecord, TaskPhase } from './model.js';

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '../errors.js';
 import { encodeJson } from '../json.js';
 import type { ObjectStore, Ports } from '../ports/index.js';
+import { traitsOf } from '../run-kinds.js';
 import { isId } from './ids.js';
-import { leaseObject, readLease, type LeaseDocument, type ReadLease } from './lease-document.js';
+import { ageOf, leaseObject, readLease, type LeaseDocument, type ReadLease } from './lease-document.js';
 import { isOver } from './model.js';
 import { recentRuns, runsOf } from './recent.js';
 import { runName } from './records.js';
-import { ageOf } from './store-time.js';
 
 type Needs = Pick<Ports, 'clock' | 'store'>;
 
@@ -25,18 +25,20 @@ export interface Lease {
   readonly etag: string;
 }
 
+/** Who holds a lease that another run needs. Times in milliseconds, by the store's clock. */
+export interface Held {
+  readonly holder: string;
+  readonly lease: string;
+  /** How long ago the holder last renewed the lease. */
+  readonly ageMs: number;
+  /** In how long the lease can be taken, unless the holder renews it. */
+  readonly waitMs: number;
+}
+
 export type Claim =
   | { readonly granted: true; readonly lease: Lease; readonly displaced: string | null }
-  /** Held by another run, or (`ownRun`) by another attempt of the same run. Times in milliseconds. */
-  | {
-      readonly granted: false;
-      readonly holder: string;
-      readonly ownRun: boolean;
-      /** How long ago it was last renewed. */
-      readonly ageMs: number;
-      /** In how long it can be taken, unless it is renewed. */
-      readonly waitMs: number;
-    };
+  /** Held by another run, or (`ownRun`) by another attempt of the same run. */
+  | ({ readonly granted: false; readonly ownRun: boolean } & Held);
 
 const ATTEMPTS = 8;
 /** The longest wait for a holder without a record, such as one that died before it wrote the record. */
@@ -180,7 +182,7 @@ async function checkClaim(
   if (limit <= 0) return null;
   const ageMs = await ageOf(store, leaseObject(name));
   if (ageMs === null) return 'changed';
-  return ageMs >= limit ? null : { granted: false, holder, ownRun, ageMs, waitMs: limit - ageMs };
+  return ageMs >= limit ? null : { granted: false, ownRun, holder, lease: name, ageMs, waitMs: limit - ageMs };
 }
 
 /** How long after its last renewal the lease of another run can be taken, in milliseconds. */
@@ -239,4 +241,28 @@ async function write(
   if (etag !== null) return store.swap(leaseObject(name), body, etag);
   const outcome = await store.create(leaseObject(name), body);
   return outcome.created ? outcome.etag : null;
+}
+
+/** Names the holder, its phase, its last renewal, when the lease can be taken, and how to end it. `replica`: `store` is the second store. */
+export async function leaseHeldError(
+  store: ObjectStore,
+  held: Held,
+  then = 'start again',
+  replica = false,
+): Promise<AppError> {
+  const { holder, lease, ageMs, waitMs } = held;
+  const [run] = await runsOf(store, [holder]).catch(() => []);
+  const who = run === undefined ? holder : `run ${holder}, a ${traitsOf(run.kind).title} (${run.phase})`;
+  const end =
+    run === undefined
+      ? `\`${unlockCommand(lease, replica)}\``
+      : `\`npx soulcaster-backup cancel ${holder}${replica ? ' --replica' : ''} --env-file .env\`, or \`${unlockCommand(lease, replica)}\` if nothing works on it`;
+  return new AppError('locked', `The lease ${lease} is held by ${who}, last renewed ${seconds(ageMs)} ago`, {
+    hint: `Wait until it is over, then ${then}; if the lease is not renewed, it can be taken in ${seconds(waitMs)}. To end it now: ${end}.`,
+    retryAfterMs: waitMs,
+  });
+}
+
+function seconds(ms: number): string {
+  return ms < 120_000 ? `${Math.ceil(ms / 1000)} s` : `${Math.ceil(ms / 60_000)} min`;
 }

@@ -4,6 +4,7 @@ import { decodeJson, encodeJson, type Json } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from './ids.js';
 import { runRecordSchema, type Progress, type RunDefinition, type RunRecord } from './model.js';
+import { fieldsOf } from './traits.js';
 
 /** A run record and the etag to swap it with. */
 export interface HeldRecord {
@@ -87,6 +88,7 @@ export function newRecord(
   source: string | null = null,
 ): RunRecord {
   const at = new Date(now).toISOString();
+  const { trigger } = fieldsOf(request.input);
   return {
     version: 1,
     id,
@@ -109,7 +111,7 @@ export function newRecord(
     progress: request.progress,
     result: null,
     error: null,
-    trigger: request.trigger ?? triggerIn(request.input),
+    trigger: request.trigger ?? (typeof trigger === 'string' ? trigger : null),
     doing: definition.words[definition.firstPhase] ?? '',
     phases: [{ phase: definition.firstPhase, at }],
     attempts: 0,
@@ -120,9 +122,4 @@ export function newRecord(
     updatedAt: at,
     finishedAt: null,
   };
-}
-
-function triggerIn(input: Json): string | null {
-  const hasTrigger = typeof input === 'object' && input !== null && 'trigger' in input;
-  return hasTrigger && typeof input.trigger === 'string' ? input.trigger : null;
 }

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
-import type { RunRecord } from '../../lib/runs/model.js';
-import { isOver } from '../../lib/runs/ending.js';
+import { type RunRecord, isOver } from '../../lib/runs/model.js';
 import { loadIndexModels, modelOf } from '../../lib/soulcaster/index-models.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { putProject, someItems } from './data.js';

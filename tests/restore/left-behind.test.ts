@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { RedisCommand } from '../../lib/ports/redis.js';
-import { cancelRun } from '../../lib/runs/cancel.js';
+import { cancelRun } from '../../lib/runs/engine.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';

@@ -7,7 +7,7 @@ import { projectLabel } from '../../lib/snapshot/counts.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
-import { cancelRun } from '../../lib/runs/cancel.js';
+import { cancelRun } from '../../lib/runs/engine.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { stumblingStore } from '../support/failing-store.js';
 import { folderStore } from '../support/folder-store.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { cancelRun } from '../../lib/runs/cancel.js';
+import { cancelRun } from '../../lib/runs/engine.js';
 import { CONFIRM_MS } from '../../lib/runs/attempt.js';
 import type { RedisCommand } from '../../lib/ports/redis.js';
 import type { Mode } from '../../lib/restore/model.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
-import { cancelRun } from '../../lib/runs/cancel.js';
+import { cancelRun } from '../../lib/runs/engine.js';
 import { encodeJson } from '../../lib/json.js';
 import { releaseOrWarn } from '../../lib/runs/ending.js';
 import { endLease } from '../../lib/runs/lease.js';

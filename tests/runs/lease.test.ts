@@ -14,6 +14,7 @@ import { newId } from '../../lib/runs/ids.js';
 import { createRun, newRecord, runName } from '../../lib/runs/records.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { manualClock, type ManualClock } from '../support/manual-clock.js';
+import { createLeaseWatchdog } from '../../lib/runs/attempt.js';
 
 const TTL = 60_000;
 const HOLD = 10 * TTL;
@@ -64,6 +65,7 @@ describe('a lease', () => {
       granted: false,
       holder: 'a',
       ownRun: false,
+      lease: 'snapshot',
       ageMs: 0,
       waitMs: HOLD,
     });
@@ -146,4 +148,38 @@ describe('a lease', () => {
       expect(granted(await claimLease(ports, 'snapshot', 'a', TIMES)).document.fence).toBeLessThan(100);
     },
   );
+});
+
+const reason = (): Error => new Error('suspended');
+
+it('is aborted when it is read after too long a silence, before any timer runs', () => {
+  let up = 0;
+  const clock = { ...manualClock(), uptime: () => up };
+  const life = createLeaseWatchdog(clock, 60_000, [], reason);
+  let told = 0;
+  life.signal.addEventListener('abort', () => (told += 1));
+  up = 59_999;
+  expect(life.signal.aborted).toBe(false);
+  life.confirmed(up);
+  up += 59_999;
+  expect(life.signal.aborted).toBe(false);
+  up += 1;
+  expect(life.signal.aborted).toBe(true);
+  expect(told).toBe(1);
+  expect(() => life.signal.throwIfAborted()).toThrow('suspended');
+});
+
+it('ignores changes of the system clock if uptime is known', async () => {
+  const manual = manualClock();
+  const life = createLeaseWatchdog({ ...manual, uptime: () => 0 }, 60_000, [], reason);
+  await manual.advance(365 * 24 * 3_600_000);
+  expect(life.signal.aborted).toBe(false);
+});
+
+it('is aborted with the reason of its sources', () => {
+  const source = new AbortController();
+  const life = createLeaseWatchdog(manualClock(), 60_000, [source.signal], reason);
+  source.abort(new Error('stop'));
+  expect(life.signal.aborted).toBe(true);
+  expect(() => life.signal.throwIfAborted()).toThrow('stop');
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadMixed, loadWorkspace } from '../../dev/data/index.js';
 import { AppError } from '../../lib/errors.js';
-import { isOver } from '../../lib/runs/ending.js';
+import { isOver } from '../../lib/runs/model.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { budgetUntil, openSnapshotBench, type SnapshotBench, type Taken } from '../support/snapshot-bench.js';

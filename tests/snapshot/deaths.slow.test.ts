@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { isOver } from '../../lib/runs/ending.js';
+import { isOver, type RunRecord } from '../../lib/runs/model.js';
 import type { Budget } from '../../lib/runs/attempt.js';
-import type { RunRecord } from '../../lib/runs/model.js';
 import { catalogEntry } from '../../lib/snapshot/catalog.js';
 import { isGood } from '../support/trust.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';

@@ -14,7 +14,7 @@ import { drillRun } from '../../lib/restore/drill/run.js';
 import { restoreRun } from '../../lib/restore/run.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../../lib/restore/start.js';
 import { createEngine, type Engine, type Started } from '../../lib/runs/engine.js';
-import type { RunRecord } from '../../lib/runs/model.js';
+import { type RunRecord, isOver } from '../../lib/runs/model.js';
 import type { OtherErasures } from '../../lib/snapshot/erasures.js';
 import { loadManifest, type Manifest } from '../../lib/snapshot/manifest.js';
 import { snapshotRun, startSnapshot } from '../../lib/snapshot/run.js';
@@ -23,7 +23,6 @@ import { startVerify, verifyRun } from '../../lib/snapshot/verify.js';
 import { compareSnapshot, type Comparison } from './compare.js';
 import { dumpOf, type Dump } from './dumps.js';
 import { folderStore, type FolderStore } from './folder-store.js';
-import { isOver } from '../../lib/runs/ending.js';
 import { budgetUntil, TIMES, type SteppedClock } from './snapshot-bench.js';
 import { startTestDatabase, type TestDatabase } from './test-database.js';
 

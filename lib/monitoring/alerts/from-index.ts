@@ -1,7 +1,7 @@
 import type { ObjectStore } from '../../ports/store.js';
 import { runsOf } from '../../runs/recent.js';
 import { isSameRecipe, loadIndexModels, modelsAt, recipeWords } from '../../soulcaster/index-models.js';
-import { isOver } from '../../runs/ending.js';
+import { isOver } from '../../runs/model.js';
 import type { Facts } from '../facts.js';
 import type { Condition } from './condition.js';
 import type { AlertSource, ConfiguredIndex } from './source.js';

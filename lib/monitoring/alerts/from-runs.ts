@@ -1,7 +1,6 @@
 import { RUN_KINDS } from '../../run-kinds.js';
-import { isOver } from '../../runs/ending.js';
+import { isOver, type RunRecord } from '../../runs/model.js';
 import { timeOfId } from '../../runs/ids.js';
-import type { RunRecord } from '../../runs/model.js';
 import { fieldsOf, type RunTraits } from '../../runs/traits.js';
 import type { Facts } from '../facts.js';
 import { AHEAD_MS } from '../objectives.js';

@@ -9,7 +9,7 @@ import type { Ports } from '../../ports/index.js';
 import { timeOfId } from '../../runs/ids.js';
 import { snapshotIds } from '../../snapshot/catalog.js';
 import { checkChain } from '../../snapshot/chain.js';
-import { handOver } from '../../runs/hand-over.js';
+import { handOver } from '../../runs/engine.js';
 import { drillHistory, lastVerdict, withRunOutcome, timeOf } from '../drill-view.js';
 import { AHEAD_MS, DRILL_EVERY_MS, DRILL_RETRY_MS, RPO_HOURS, RPO_MS } from '../objectives.js';
 import { trustContext } from '../../snapshot/trust.js';

@@ -1,11 +1,9 @@
 import type { ObjectStore, Ports } from '../../ports/index.js';
 import { isKnownKind } from '../../run-kinds.js';
-import { isOver } from '../../runs/ending.js';
-import { leaseHolders, leaseObject, readLease } from '../../runs/lease-document.js';
+import { isOver, type RunRecord } from '../../runs/model.js';
+import { leaseHolders, leaseObject, readLease, ageOf } from '../../runs/lease-document.js';
 import type { LeaseTimes } from '../../runs/lease.js';
-import type { RunRecord } from '../../runs/model.js';
 import { recentRuns, runsOf } from '../../runs/recent.js';
-import { ageOf } from '../../runs/store-time.js';
 import { isResumeTimeImplausible, resumeTime } from '../../runs/waiting.js';
 
 const WEEK_MS = 7 * 24 * 3_600_000;

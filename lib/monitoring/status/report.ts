@@ -1,5 +1,4 @@
-import { withTasksDone } from '../../runs/live.js';
-import { runSummary, type RunSummary } from '../../runs/summary.js';
+import { withTasksDone, runSummary, type RunSummary } from '../../runs/summary.js';
 import { unsavedWords } from '../../snapshot/ledger.js';
 import { loadWholeManifest } from '../../snapshot/catalog-object.js';
 import { assessWithPassedOver } from '../../snapshot/latest.js';
@@ -18,9 +17,8 @@ import { evaluateFacts } from '../alerts/sources.js';
 import { applyEvaluation } from '../alerts/ledger.js';
 import { stuckCondition } from '../guard/resume.js';
 import { stuckAmong } from '../guard/stuck.js';
-import { isOver } from '../../runs/ending.js';
+import { isOver, type RunRecord } from '../../runs/model.js';
 import { isFromSource } from '../../runs/fit.js';
-import type { RunRecord } from '../../runs/model.js';
 import { indexFigures, type IndexFigures } from './index-figures.js';
 import { readState, type Acknowledgement, type GuardState } from '../state.js';
 import {

@@ -3,7 +3,7 @@ import { decodeJson } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { timeOfId } from '../../runs/ids.js';
 import { runName } from '../../runs/records.js';
-import { storeNow } from '../../runs/store-time.js';
+import { storeNow } from '../../runs/lease-document.js';
 import { partIndexPrefix } from '../../snapshot/part-index.js';
 import type { RetentionSettings } from '../policy.js';
 import { missingSnapshots, type RunSummary, type StoredSnapshots } from '../stored.js';
