@@ -8,15 +8,14 @@ import { fieldsOf } from '../runs/traits.js';
 import { removePlace, isSameRecipe, loadIndexModels, modelOf, olderSuffixes } from '../soulcaster/index-models.js';
 import { inputOf, stateOf, enterPhase, continueLater, type Comparison, type ProjectState } from './checkpoint.js';
 import { throwIfAborted, type ReindexPorts } from './context.js';
-import { loadFound, entryOf } from './find/found.js';
-import { withListed } from './find/listed.js';
+import { loadFound, entryOf } from './find-step.js';
+import { withListed } from './lists.js';
 import { readItems } from './items.js';
 import { isRefusal, SKIP_REASONS } from './model.js';
 import type { RepairContext } from './repair.js';
 import { pages, listIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
-import { compareWithItems } from './prove-step.js';
-import { searchSample } from './sample.js';
+import { compareWithItems, searchSample } from './prove-step.js';
 
 /** Items per request. */
 const PAGE = 100;

@@ -1,7 +1,9 @@
-import { toAppError } from '../errors.js';
-import type { Recipe } from '../soulcaster/index-models.js';
-import type { Beside } from './model.js';
+import { toAppError, AppError } from '../errors.js';
+import { type Recipe, isSameRecipe, TEXT_RULE } from '../soulcaster/index-models.js';
+import type { Beside, ReindexInput } from './model.js';
 import type { Clock, Embedder, Log, ObjectStore, RedisPort, VectorIndex } from '../ports/index.js';
+import type { RunRecord } from '../runs/model.js';
+import { inputOf } from './checkpoint.js';
 
 export interface ReindexPorts {
   readonly clock: Clock;
@@ -73,4 +75,50 @@ export function estimateTextTokens({ maxTextTokens }: Pick<Embedder, 'maxTextTok
 /** Throws the reason of an aborted signal: nothing may be written any more. */
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw toAppError(signal.reason);
+}
+
+/** What one run works with: its index, its embedder, its dimension and its text limit. */
+export interface RunContext {
+  readonly ports: ReindexPorts;
+  readonly settings: ReindexSettings;
+}
+
+/**
+ * The index and the embedder of a run, by its input: a variable that changes during the run must not mix vectors of two
+ * models. Throws `vector-mismatch` for a run of a version that makes texts by another rule.
+ */
+export function contextOfRun(
+  ports: ReindexPorts,
+  settings: ReindexSettings,
+  run: Pick<RunRecord, 'input'>,
+): RunContext {
+  return contextFor(ports, settings, inputOf(run));
+}
+
+export function contextFor(
+  ports: ReindexPorts,
+  settings: ReindexSettings,
+  { beside, recipe: given }: Pick<ReindexInput, 'beside' | 'recipe'>,
+): RunContext {
+  const recipe = given ?? ports.recipe;
+  if (recipe.textRule !== TEXT_RULE) {
+    throw new AppError(
+      'vector-mismatch',
+      'The run was started by a version that builds the texts of items differently',
+      {
+        hint: 'Start the re-index again. The index was left unchanged.',
+      },
+    );
+  }
+  const { model, dimensions } = ports.embedder;
+  const isOwn = isSameRecipe({ ...recipe, model, dimensions }, recipe);
+  return {
+    ports: {
+      ...ports,
+      recipe,
+      embedder: isOwn ? ports.embedder : ports.elsewhere.embedderOf(recipe),
+      vectors: beside === null ? ports.vectors : ports.elsewhere.indexOf(beside),
+    },
+    settings: { ...settings, dimensions: recipe.dimensions, cutCodePoints: recipe.cutCodePoints },
+  };
 }

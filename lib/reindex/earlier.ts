@@ -3,8 +3,7 @@ import { taskResults } from '../runs/markers.js';
 import { loadRun } from '../runs/records.js';
 import { z } from 'zod';
 import { listBatches, loadBatch } from './batches.js';
-import { type EmbedResult, loadPartial } from './embed-task.js';
-import type { Fingerprint } from './embed/fingerprints.js';
+import { type EmbedResult, loadPartial, type Fingerprint } from './embed-task.js';
 import { isRefusal, SKIP_REASONS } from './model.js';
 
 /** Fingerprints of the vectors that an earlier run wrote, by project and item. */

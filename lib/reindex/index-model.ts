@@ -2,10 +2,9 @@ import { AppError } from '../errors.js';
 import { runDirectly } from '../runs/model.js';
 import { recipeWords, type NamespaceModel, type Recipe } from '../soulcaster/index-models.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { isLimitError, openEmbedding, type Embedded, type Embedding } from './embed/vectors.js';
+import { isLimitError, openEmbedding, type Embedded, type Embedding } from './vectors.js';
 import { readItems } from './items.js';
-import { placeOptions, reindexCommand } from './commands.js';
-import type { Beside } from './model.js';
+import { placeOptions, reindexCommand, type Beside } from './model.js';
 
 type Settings = Pick<ReindexSettings, 'cutCodePoints' | 'dimensions' | 'patience'>;
 

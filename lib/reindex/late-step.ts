@@ -14,9 +14,8 @@ import {
 } from './checkpoint.js';
 import { batchSize, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
 import { lockedProjects } from './embed-task.js';
-import { readClusters } from './find/clusters.js';
-import { loadFound, entryOf, type FoundProject } from './find/found.js';
-import { withListed } from './find/listed.js';
+import { readClusters, withListed } from './lists.js';
+import { loadFound, entryOf, type FoundProject } from './find-step.js';
 import { itemsOnly, type Batch, type ItemRef } from './model.js';
 import { findIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';

@@ -1,5 +1,5 @@
 import type { VectorIndex } from '../ports/vector-index.js';
-import { canBeProject } from './keys.js';
+import { canBeProject } from './database.js';
 import { projectsIn, type ReindexScope } from './model.js';
 
 /** Vectors listed or removed per request. */

@@ -24,13 +24,11 @@ import {
   type ReindexCheckpoint,
 } from './checkpoint.js';
 import { batchSize, estimateTextTokens, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
-import { endDryRun, measureProject } from './dry-run.js';
+import { endDryRun, measureProject, assertWithinOneDay, forecast } from './forecast.js';
 import { loadEarlierPrints, findUnfinishedProjects, type EarlierPrints } from './earlier.js';
-import { lockedProjects, savePartial } from './embed-task.js';
-import { hasMetadata } from './embed/fingerprints.js';
-import { readClusters } from './find/clusters.js';
-import { loadFound, entryOf, type Found, type FoundProject } from './find/found.js';
-import { assertWithinOneDay, forecast } from './forecast.js';
+import { lockedProjects, savePartial, hasMetadata } from './embed-task.js';
+import { readClusters } from './lists.js';
+import { loadFound, entryOf, type Found, type FoundProject } from './find-step.js';
 import { readItems } from './items.js';
 import { itemsOnly, type ItemRef, type ReindexInput } from './model.js';
 import { otherModelError, unknownModelError, sampleModel } from './index-model.js';

@@ -1,11 +1,10 @@
 import { AppError } from '../errors.js';
 import { runDirectly, type Attempt, type StepOutcome } from '../runs/model.js';
 import { runOne } from '../redis/run-one.js';
-import { answerOf } from './run-commands.js';
+import { answerOf, canBeProject } from './database.js';
 import { enterPhase, inputOf, stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { isLimitError, openEmbedding, PROBE_TEXT } from './embed/vectors.js';
-import { canBeProject } from './keys.js';
+import { isLimitError, openEmbedding, PROBE_TEXT } from './vectors.js';
 import { projectsIn, type ReindexScope } from './model.js';
 
 /** The application compares by cosine, and its threshold is only valid for cosine. */

@@ -15,14 +15,14 @@ import {
 import { throwIfAborted } from './context.js';
 import { unlessRefused } from './refusal.js';
 import { lockedProjects } from './embed-task.js';
-import { loadFound, entryOf, type FoundProject } from './find/found.js';
-import { withListed } from './find/listed.js';
+import { loadFound, entryOf, type FoundProject } from './find-step.js';
+import { withListed } from './lists.js';
 import { embedMissing, findGone, removeStrays, type RepairContext } from './repair.js';
 import { addSpent, isRefusal, itemsOnly, type Skipped, type SkipReason } from './model.js';
 import { findIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
-import { loadSkippedItems } from './results.js';
-import { searchSample } from './sample.js';
+import { loadSkippedItems } from './reconcile-task.js';
+import type { VectorIndex } from '../ports/vector-index.js';
 
 /** How often items created or deleted in the meantime are repaired before they fail the proof. */
 const ROUNDS = 3;
@@ -203,4 +203,37 @@ async function waitForIndex(
 
 function countProven({ projects }: ReindexCheckpoint): number {
   return projects.filter(({ proof }) => proof !== null).length;
+}
+
+const SAMPLE = 10;
+/** A vector that finds itself scores 1; an approximate index with shortened numbers, slightly less. */
+const LEAST_SCORE = 0.999;
+/** Items with the same text have the same vector: up to this many may rank before the one searched for. */
+const NEIGHBOURS = 50;
+
+interface SampleResult {
+  readonly sampled: number;
+  readonly sampleFound: number;
+}
+
+/**
+ * Searches a namespace with a sample of its vectors, spread over the list, and counts those that find themselves. A vector
+ * that is listed but cannot be fetched counts as not found.
+ */
+export async function searchSample(
+  index: VectorIndex,
+  namespace: string,
+  ids: readonly string[],
+): Promise<SampleResult> {
+  const step = Math.max(1, Math.floor(ids.length / SAMPLE));
+  const chosen = ids.filter((_, at) => at % step === 0).slice(0, SAMPLE);
+  const stored = (await index.fetch(namespace, chosen)).filter((vector) => vector !== null);
+  const found = await Promise.all(stored.map(({ id, values }) => findsItself(index, namespace, id, values)));
+  return { sampled: chosen.length, sampleFound: found.filter(Boolean).length };
+}
+
+async function findsItself(index: VectorIndex, namespace: string, id: string, values: Float32Array): Promise<boolean> {
+  const matches = await index.query(namespace, values, NEIGHBOURS);
+  const equals = matches.filter(({ score }) => score > LEAST_SCORE);
+  return equals.some((match) => match.id === id) || equals.length === NEIGHBOURS;
 }

@@ -1,13 +1,18 @@
 import type { Json } from '../json.js';
 import { taskResult } from '../runs/markers.js';
 import type { StoredVector } from '../ports/vector-index.js';
-import type { RunRecord, Turn } from '../runs/model.js';
+import type { Attempt, RunRecord, Turn } from '../runs/model.js';
 import { originOf, loadReconcileBatch } from './batches.js';
 import { stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { embedItems } from './embed/embed-items.js';
-import { hashOf, isAsWritten, type Fingerprint } from './embed/fingerprints.js';
-import { renewLocksPeriodically, type EmbedResult } from './embed-task.js';
+import {
+  embedItems,
+  hashOf,
+  isAsWritten,
+  type Fingerprint,
+  renewLocksPeriodically,
+  type EmbedResult,
+} from './embed-task.js';
 import { readItems, type ReadItem } from './items.js';
 import { addSpent, NOTHING_SPENT, type ItemRef, type SkipReason, type Spent } from './model.js';
 import { unlessRefused } from './refusal.js';
@@ -143,4 +148,22 @@ function countResults(project: string, stored: readonly StoredItem[], wrong: rea
   const wrongIds = wrong.map(({ ref: [id] }) => id).filter((id) => !named.has(id));
   const embedded = stored.length - gone - skipped.length - wrongIds.length;
   return { project, embedded, gone, skipped, wrong: wrongIds };
+}
+
+/** By project and id, the items that reconciling left without a new vector, and why. */
+type SkippedItems = ReadonlyMap<string, ReadonlyMap<string, SkipReason>>;
+
+export async function loadSkippedItems(attempt: Attempt): Promise<SkippedItems> {
+  const skipped = new Map<string, Map<string, SkipReason>>();
+  for await (const { project, skipped: some } of reconcileResults(attempt)) {
+    const known = skipped.get(project) ?? new Map<string, SkipReason>();
+    for (const [id, reason] of some) known.set(id, reason);
+    skipped.set(project, known);
+  }
+  return skipped;
+}
+
+/** The results of reconciling each batch, by ascending number. */
+export async function* reconcileResults(attempt: Attempt): AsyncGenerator<ReconcileResult> {
+  for await (const { result } of attempt.results('settle')) yield result as unknown as ReconcileResult;
 }

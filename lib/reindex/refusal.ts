@@ -1,5 +1,6 @@
 import { AppError, type ErrorCode } from '../errors.js';
 import type { VectorIndex } from '../ports/vector-index.js';
+import type { ProjectState } from './checkpoint.js';
 
 /** Permanent refusals of the index: it does not accept a namespace, an id or a vector. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['vector-refused', 'invalid']);
@@ -50,4 +51,17 @@ function canWriteDefaultNamespace(vectors: Pick<VectorIndex, 'remove'>): Promise
     () => true,
     () => false,
   );
+}
+
+/** The namespaces that the index refuses, with the reason for the first. */
+export function describeRefusedNamespaces(refusedProjects: readonly ProjectState[]): string {
+  return `the index refuses the namespace of ${projectNames(refusedProjects)} (${refusedProjects[0]?.refused ?? ''})`;
+}
+
+const NAMED_PROJECTS = 5;
+
+export function projectNames(projects: readonly ProjectState[]): string {
+  const names = projects.slice(0, NAMED_PROJECTS).map(({ project }) => (project === '' ? '(none)' : project));
+  const more = projects.length - names.length;
+  return `${projects.length === 1 ? 'project' : 'projects'} ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

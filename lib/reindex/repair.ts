@@ -1,11 +1,10 @@
 import type { RedisPort } from '../ports/redis.js';
 import { runDirectly, type Attempt } from '../runs/model.js';
-import { runCommands, textOf } from './run-commands.js';
+import { runCommands, textOf, itemKey } from './database.js';
 import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
-import { embedItems } from './embed/embed-items.js';
-import { readClusters } from './find/clusters.js';
-import type { FoundProject } from './find/found.js';
-import { itemKey } from './keys.js';
+import { embedItems } from './embed-task.js';
+import { readClusters } from './lists.js';
+import type { FoundProject } from './find-step.js';
 import { addSpent, NOTHING_SPENT, type ItemRef, type SkipReason, type Spent } from './model.js';
 import { pages, removeIds } from './namespace.js';
 

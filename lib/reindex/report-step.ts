@@ -3,12 +3,21 @@ import type { Attempt, RunFailure, StepOutcome } from '../runs/model.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import { inputOf, stateOf, type ProjectState, type ReindexCheckpoint } from './checkpoint.js';
 import type { ReindexPorts } from './context.js';
-import { retryCommand } from './commands.js';
+import {
+  retryCommand,
+  addSpent,
+  isRefusal,
+  MOST_NAMED,
+  type ReindexInput,
+  type ReindexMode,
+  type Skipped,
+} from './model.js';
 import { labelOf, removeNamespaces, saveModels, type NamespaceModel } from '../soulcaster/index-models.js';
 import { lockedProjects } from './embed-task.js';
-import { addSpent, isRefusal, MOST_NAMED, type ReindexInput, type ReindexMode, type Skipped } from './model.js';
 import { estimateCost } from './forecast.js';
-import { embeddingSpent, reconcileResults } from './results.js';
+import { describeRefusedNamespaces, projectNames } from './refusal.js';
+import { embeddingSpent } from './embed-task.js';
+import { reconcileResults } from './reconcile-task.js';
 
 interface Totals {
   embedded: number;
@@ -223,19 +232,6 @@ function refusalFailure({ skipped }: Result, projects: readonly ProjectState[], 
     message: `Everything else is re-indexed, but ${parts.join('; ')}`,
     hint: `The result lists each with its reason. Fix the cause, then finish the rest: ${retry}.`,
   };
-}
-
-/** The namespaces that the index refuses, with the reason for the first. */
-export function describeRefusedNamespaces(refusedProjects: readonly ProjectState[]): string {
-  return `the index refuses the namespace of ${projectNames(refusedProjects)} (${refusedProjects[0]?.refused ?? ''})`;
-}
-
-const NAMED_PROJECTS = 5;
-
-function projectNames(projects: readonly ProjectState[]): string {
-  const names = projects.slice(0, NAMED_PROJECTS).map(({ project }) => (project === '' ? '(none)' : project));
-  const more = projects.length - names.length;
-  return `${projects.length === 1 ? 'project' : 'projects'} ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 /** Records the recipe of each namespace whose vectors are all proven to be of that recipe. */

@@ -12,13 +12,12 @@ import type {
 import { releaseLocks } from '../soulcaster/locks.js';
 import { enterPhase, inputOf, stateOf } from './checkpoint.js';
 import { compareStep, dropStep } from './beside-steps.js';
-import { batchesPerMinute, type ReindexPorts, type ReindexSettings } from './context.js';
+import { batchesPerMinute, type ReindexPorts, type ReindexSettings, contextOfRun, type RunContext } from './context.js';
 import { embedTask, lockedProjects } from './embed-task.js';
-import { scanStep } from './find/step.js';
+import { scanStep } from './find-step.js';
 import { flushStep } from './flush-step.js';
 import { REINDEX } from './kind.js';
 import { lateStep } from './late-step.js';
-import { contextOfRun, type RunContext } from './run-context.js';
 import { planStep } from './plan-step.js';
 import { preflightStep } from './preflight.js';
 import { proveStep } from './prove-step.js';

@@ -5,10 +5,8 @@ import { isOver } from '../runs/model.js';
 import { loadRun } from '../runs/records.js';
 import { isSameRecipe, recipeWords, type Recipe } from '../soulcaster/index-models.js';
 import { firstCheckpoint, inputOf } from './checkpoint.js';
-import { reindexCommand } from './commands.js';
-import type { ReindexPorts, ReindexSettings } from './context.js';
-import { reindexInputSchema, type ReindexInput } from './model.js';
-import { contextFor } from './run-context.js';
+import { reindexCommand, reindexInputSchema, type ReindexInput } from './model.js';
+import { type ReindexPorts, type ReindexSettings, contextFor } from './context.js';
 import { assertIndexFits, assertScopeExists } from './preflight.js';
 
 /** The lease of dry runs, which need not wait for a re-index. */

@@ -1,7 +1,7 @@
 import type { FullApp } from '../../app/app.js';
 import { AppError, toAppError } from '../../errors.js';
 import type { ReindexPorts } from '../../reindex/context.js';
-import type { ReindexScope } from '../../reindex/model.js';
+import { type ReindexScope, reindexCommand } from '../../reindex/model.js';
 import { prepareReindex, startReindex } from '../../reindex/start.js';
 import type { RunRecord } from '../../runs/model.js';
 import { carryOut, errorOfRun } from '../carry-out.js';
@@ -10,7 +10,6 @@ import { errorDocument, printError } from '../output/report-error.js';
 import { fieldsOf } from '../../restore/result.js';
 import { reportOf } from './result.js';
 import { reportText } from './view.js';
-import { reindexCommand } from '../../reindex/commands.js';
 
 /** The result of the re-index after a restore in this process. */
 interface Reindexed {

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { AppError } from '../../errors.js';
-import type { Turn } from '../../runs/model.js';
-import { throwIfAborted, type ReindexPorts, type ReindexSettings } from '../context.js';
-import { addSpent, NOTHING_SPENT, type SkipReason, type Spent } from '../model.js';
-import type { Embedder } from '../../ports/embedder.js';
+import { AppError } from '../errors.js';
+import type { Turn } from '../runs/model.js';
+import { throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
+import { addSpent, NOTHING_SPENT, type SkipReason, type Spent } from './model.js';
+import type { Embedder } from '../ports/embedder.js';
 
 /** Why the embedder gave no usable vector for a text. */
 type Refusal = Extract<SkipReason, 'refused' | 'embedder-failed' | 'bad-embedding'>;
