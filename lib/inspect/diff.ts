@@ -1,4 +1,4 @@
-import { isDue, type ExpiryTime, keyOf, type RecordLine } from '../snapshot/record.js';
+import { isDue, keyOf, type ExpiryTime, type RecordLine } from '../snapshot/record.js';
 import { hashSet } from '../redis/key-sets.js';
 import { toText, type Text } from '../soulcaster/text.js';
 import {
@@ -25,7 +25,7 @@ export interface Side {
 }
 
 /** `type`, `value` or `expiry` (of the key or of its fields). */
-export type What = 'type' | 'value' | 'expiry';
+type What = 'type' | 'value' | 'expiry';
 
 export interface KeyChange extends Kind {
   readonly change: 'added' | 'removed' | 'changed';

@@ -1,5 +1,5 @@
 import { selectedIn, undoneScope } from '../restore/undo-scope.js';
-import { projectsOf } from '../restore/selected.js';
+import { projectsOf } from '../restore/scope.js';
 import { classifyKey } from '../soulcaster/keys.js';
 import { keyMatcher, selectsAll, type FactsByProject, type KeyMatcher } from '../soulcaster/selection.js';
 import { listWords, selectionWords } from '../soulcaster/selection-words.js';

@@ -1,11 +1,8 @@
 import { pMapIterable } from 'p-map';
-import { toAppError } from '../errors.js';
-import type { Clock } from '../ports/clock.js';
 import type { RedisPort } from '../ports/redis.js';
 import { beginWalk, nameCounter, NEW_WALK, walkAgain } from '../redis/scan.js';
 import { contentBuilder } from '../restore/compare/content.js';
-import { readLive } from '../restore/compare/read-live.js';
-import { clockAheadOf } from '../restore/target-clock.js';
+import { readLive, stopIfAborted } from '../restore/compare/read-live.js';
 import type { PagedKey } from '../snapshot/checkpoint.js';
 import type { ReadOutcome, TypedKey } from '../snapshot/read/batch.js';
 import { probeFieldExpiry } from '../snapshot/read/field-expiry.js';
@@ -14,7 +11,8 @@ import { isRecordType, type RecordLine, type RecordType } from '../snapshot/reco
 import { recordOf } from '../snapshot/sent-value.js';
 import { loadPage, scanPages, type LoadedPage, type ScanPage } from '../snapshot/scan/pages.js';
 import { classifyKey, type Family } from '../soulcaster/keys.js';
-import type { FactsByProject, KeyMatcher } from '../soulcaster/selection.js';
+import type { KeyMatcher } from '../soulcaster/selection.js';
+import type { Side } from './diff.js';
 import { entryFrom, PLAIN_RULE, type Entry } from './entry.js';
 import { gatherFacts, mayHoldFacts, type KeyRecord } from './records.js';
 
@@ -27,25 +25,13 @@ const ATTEMPTS = 3;
 /** Families whose values hold project facts; in others the names do. */
 const FACTS_IN_VALUE: ReadonlySet<Family> = new Set<Family>(['job', 'project', 'user-projects']);
 
-/** A live database as one side of a comparison. Reads only. */
-interface LiveSide {
-  /** The selected keys with their contents; a key may come more than once. Throws what the port throws. */
-  entries(matches: KeyMatcher): AsyncIterable<Entry>;
-  /** Reads what belongs to these projects from all names and the few values that hold facts. */
-  facts(projects: readonly string[]): Promise<FactsByProject>;
-}
-
-export function liveSide(redis: RedisPort, signal: AbortSignal): LiveSide {
+/** A live database as one side of a comparison. Reads only; throws what the port throws. */
+export function liveSide(redis: RedisPort, signal: AbortSignal): Side {
   return {
     entries: (matches) => liveEntries(redis, matches, signal),
+    // All names, and the few values that hold facts.
     facts: (projects) => gatherFacts(projects, factRecords(redis, new Set(projects), signal)),
   };
-}
-
-/** The time by the database's clock, which decides about expiry, in milliseconds since the epoch. */
-export async function clockOf(redis: RedisPort, clock: Pick<Clock, 'now'>): Promise<() => number> {
-  const aheadMs = await clockAheadOf(redis, clock);
-  return () => clock.now() + aheadMs;
 }
 
 /** All pages of SCAN; a walk that may have missed keys is repeated. */
@@ -55,7 +41,7 @@ async function* wholeWalk(redis: RedisPort, signal: AbortSignal): AsyncGenerator
     const count = nameCounter(walk);
     let named = 0;
     for await (const page of scanPages(redis, '0', () => PAGE)) {
-      if (signal.aborted) throw toAppError(signal.reason);
+      stopIfAborted(signal);
       yield page;
       named += count([...page.keys, ...page.unsupported].map(({ key }) => key));
     }

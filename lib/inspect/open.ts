@@ -15,7 +15,7 @@ export interface OpenSnapshot {
   readonly encryptor: Encryptor;
 }
 
-export interface Opened {
+interface Opened {
   readonly snapshot: OpenSnapshot;
   /** Newer snapshots that `latest` passed over. */
   readonly passedOver: readonly PassedOver[];

@@ -1,21 +1,47 @@
-import { fileHint } from './choose.js';
 import { AppError } from '../errors.js';
+import type { Attempt, StepOutcome, RunFailure, RunRecord } from '../runs/model.js';
+import { loadBoundManifest } from '../snapshot/statements.js';
+import { loadErasedIds } from '../snapshot/erasures.js';
+import { assertNotBeingRemoved } from '../snapshot/tombstone.js';
 import type { Json } from '../json.js';
-import type { Attempt, RunFailure, RunRecord, StepOutcome } from '../runs/model.js';
 import { checkPart, type Finding } from '../snapshot/check-part.js';
 import { duplicateLines } from '../snapshot/duplicates.js';
 import { partName } from '../snapshot/names.js';
 import { classifyKey } from '../soulcaster/keys.js';
-import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
-import { asFacts, openContext, type RestorePorts } from './context.js';
-import { sourceIndexName, writeIndex } from './key-set.js';
+import { inputOf, parseRestoreCheckpoint, enterPhase, type RestoreCheckpoint } from './checkpoint.js';
+import { chooseManifest, assertSource, fileHint } from './choose.js';
+import { openContext, type RestorePorts } from './context.js';
+import { clockAheadOf, isMarked, countKeys } from './target.js';
+import { asFacts, mergeFindings, scopeObserver, type ScopeFindings } from './facts.js';
+import { sourceIndexName, writeIndex, tidyUpPlan } from './working-objects.js';
 import { erasedKeys, erasedScope, type Erased } from './erased.js';
 import type { RestoreInput, Scope } from './model.js';
-import { enterPhase } from './phases.js';
 import { itemName, scopeWords } from './scope-words.js';
-import { itemsOf, namedKeys, projectsOf, scopeMatcher, selectionOf } from './selected.js';
-import { mergeFindings, scopeObserver, type ScopeFindings } from './scope.js';
-import { tidyUpPlan } from './tidy.js';
+import { itemsOf, namedKeys, projectsOf, scopeMatcher, selectionOf } from './scope.js';
+
+/** Checks the snapshot and the target before the restore begins. */
+export async function openStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
+  const input = inputOf(attempt.run);
+  const state = parseRestoreCheckpoint(attempt.run.checkpoint);
+  await assertNotBeingRemoved(ports, attempt.run.id, input.snapshot);
+  // Whether an incomplete snapshot is allowed was decided when the run was requested.
+  const manifest = await chooseManifest(ports, input.snapshot, true);
+  const bound = await loadBoundManifest(ports, input.snapshot, null);
+  const target = ports.redisOf(input.target);
+  await assertSource(ports, manifest, target, input);
+  const startedAt = state.startedAt + (await clockAheadOf(target, ports.clock));
+  const { projects, users } = await loadErasedIds(ports, ports.otherErasures ?? null);
+  // The mark of a scratch database does not count as data.
+  const marks = (await isMarked(target)) ? 1 : 0;
+  const next = {
+    ...state,
+    manifestSha256: bound?.sha256 ?? null,
+    shiftMs: Math.max(0, startedAt - Date.parse(manifest.window.to)),
+    erased: { users: [...users], projects: [...projects], facts: [] },
+    targetEmpty: (await countKeys(target)) === marks,
+  };
+  return enterPhase('check', next, manifest.parts.length, ports.clock.now());
+}
 
 interface CheckResult {
   readonly findings: readonly Finding[];

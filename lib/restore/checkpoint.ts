@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Json } from '../json.js';
 import { NEW_WALK, walkStateSchema } from '../redis/scan.js';
-import { jsonSchema, type RunFailure } from '../runs/model.js';
+import { jsonSchema, type RunFailure, type StepOutcome } from '../runs/model.js';
 import type { Finding } from '../snapshot/check-part.js';
 import { restoreInputSchema, type RestoreInput } from './model.js';
 import { abilitiesSchema } from './abilities.js';
-import { planSchema } from './plan-counts.js';
+import { planSchema } from './plan.js';
 
 const idsSchema = z.object({ jobs: z.array(z.string()), clusters: z.array(z.string()), users: z.array(z.string()) });
 
@@ -119,5 +119,22 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
     walk: NEW_WALK,
     spent: { commands: 0, requests: 0 },
     times: [],
+  };
+}
+
+/** Continues with another phase and records the time. `tasks` is 0 for a serial phase. */
+export function enterPhase(phase: string, state: RestoreCheckpoint, tasks: number, now: number): StepOutcome {
+  const checkpoint = {
+    ...state,
+    cursor: null,
+    walk: NEW_WALK,
+    times: [...state.times, [phase, now] as [string, number]],
+  };
+  return {
+    to: 'phase',
+    phase,
+    tasks,
+    checkpoint,
+    progress: { done: 0, total: tasks || null, unit: 'parts', bytes: 0 },
   };
 }

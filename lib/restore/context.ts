@@ -1,19 +1,23 @@
 import { isUtf8 } from 'node:buffer';
-import { AppError, toAppError } from '../errors.js';
+import { absentKey, runOne } from '../redis/run-one.js';
+import { deniedFieldExpiry, saysDenied } from '../snapshot/read/field-expiry.js';
+import { AppError } from '../errors.js';
 import type { Backend, Log } from '../ports/index.js';
 import type { RunRecord } from '../runs/model.js';
 import { loadBoundManifest } from '../snapshot/statements.js';
 import type { OtherErasures } from '../snapshot/erasures.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
-import { inputOf, parseRestoreCheckpoint, UNNAMED_PROJECT, type RestoreCheckpoint } from './checkpoint.js';
-import { erasedKeys, type ErasedKeys } from './erased.js';
-import type { ExpiryPlan } from './expiry.js';
-import type { RestoreInput, Scope, VectorScope } from './model.js';
-import { factsOf, projectsOf, scopeMatcher, type ScopeFacts, type ScopeMatcher } from './selected.js';
-import { clockAheadOf } from './target-clock.js';
-import type { StartPorts } from './start.js';
 import type { RedisPort, RedisReply, SentCommand } from '../ports/redis.js';
+import { stopIfAborted } from './compare/read-live.js';
+import type { CompareOptions } from './compare/index.js';
+import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
+import { erasedKeys, type ErasedKeys } from './erased.js';
+import type { RestoreInput, VectorScope, ExpiryRule } from './model.js';
+import { scopeMatcher, type ScopeFacts, type ScopeMatcher } from './scope.js';
+import { clockOf } from './target.js';
+import type { StartPorts } from './start.js';
+import { asFacts } from './facts.js';
 
 export interface RestorePorts extends StartPorts {
   readonly log: Log;
@@ -45,6 +49,17 @@ export interface RestoreSettings {
   readonly safety: SnapshotSettings;
 }
 
+/** All times in milliseconds since the epoch. */
+export interface ExpiryPlan {
+  readonly rule: ExpiryRule;
+  /** What rule `shift` adds: the time from the end of the snapshot to the start of the restore. */
+  readonly shiftMs: number;
+  /** Data that expired by now are not restored; with rule `drop` nothing expires. */
+  readonly now: number;
+  /** Whether expired fields stay in the record: the comparison excuses them one by one. Default false. */
+  readonly keepsOver?: boolean;
+}
+
 /** What every step and task of a restore needs. */
 export interface RestoreContext {
   readonly input: RestoreInput;
@@ -68,13 +83,10 @@ export async function openContext(ports: RestorePorts, run: RunRecord, signal: A
   const input = inputOf(run);
   const state = parseRestoreCheckpoint(run.checkpoint);
   const loaded = await loadBoundManifest(ports, input.snapshot, state.manifestSha256);
-  if (loaded === null) {
-    throw snapshotGoneError(input);
-  }
+  if (loaded === null) throw snapshotGoneError(input);
   const facts = asFacts(input.scope, state.facts);
   const target = ports.redisOf(input.target);
-  const aheadMs = await clockAheadOf(target, ports.clock);
-  const now = (): number => ports.clock.now() + aheadMs;
+  const now = await clockOf(target, ports.clock);
   return {
     input,
     state,
@@ -99,20 +111,6 @@ function snapshotGoneError({ fromSource, snapshot }: RestoreInput): AppError {
   });
 }
 
-/** Facts of every project of the scope; empty for a project of which nothing is known. */
-export function asFacts(scope: Scope, stored: RestoreCheckpoint['facts']): ScopeFacts {
-  const projects = projectsOf(scope);
-  const byProject = new Map(stored.map((entry) => [entry.project, entry]));
-  return factsOf(
-    projects.map((project) => {
-      const found = byProject.get(project) ?? (projects.length === 1 ? byProject.get(UNNAMED_PROJECT) : undefined);
-      const { clusters = [], jobs = [], users = [] } = found ?? {};
-      return [project, { jobs: new Set(jobs), clusters: new Set(clusters), users: new Set(users) }];
-    }),
-    stored.flatMap(({ externals }) => externals),
-  );
-}
-
 /** What was spent since `before`, as stored in records. */
 export function spentSince(redis: RedisPort, before: { commands: number; requests: number }): Spent {
   const now = redis.usage();
@@ -135,7 +133,7 @@ function meterRedis(redis: RedisPort, signal: AbortSignal): RedisPort {
   let requests = 0;
   let commands = 0;
   const count = (batch: readonly SentCommand[]): void => {
-    if (signal.aborted) throw toAppError(signal.reason);
+    stopIfAborted(signal);
     requests += 1;
     for (const command of batch) commands += command.some(isBinary) ? 2 : 1;
   };
@@ -156,4 +154,19 @@ function meterRedis(redis: RedisPort, signal: AbortSignal): RedisPort {
 /** A command with such an argument is sent as a script that contains the command, and both are billed. */
 function isBinary(argument: SentCommand[number]): boolean {
   return argument instanceof Uint8Array && !isUtf8(argument);
+}
+
+/**
+ * Field expiry is compared whenever the target supports it, whatever the snapshot holds: a field that was given an
+ * expiry since would vanish from a hash reported as equal. A target without support holds none. Throws `redis-denied`
+ * when the target supports it and denies reading it.
+ */
+export async function compareOptions(
+  { now, redis }: RestoreContext,
+  { inFlight }: RestoreSettings,
+  signal: AbortSignal,
+): Promise<CompareOptions> {
+  const probe = await runOne(redis, (sdk) => sdk.hpexpiretime(absentKey(), 'f'));
+  if (saysDenied(probe)) throw deniedFieldExpiry();
+  return { inFlight, fieldExpiry: 'value' in probe, signal, now };
 }

@@ -1,21 +1,84 @@
 import type { RedisPort, RedisCommand, RedisReply } from '../ports/redis.js';
+import { beginWalk, nameCounter, NEW_WALK, walkAgain, type WalkState } from '../redis/scan.js';
 import type { Attempt, StepOutcome } from '../runs/model.js';
+import { classifyKey, buildKey, type ClassifiedKey } from '../soulcaster/keys.js';
+import { scanNames } from '../snapshot/scan/pages.js';
 import { needsFacts } from '../soulcaster/selection.js';
-import type { RestoreCheckpoint } from './checkpoint.js';
+import { pipelineInHalves, byBytes } from '../redis/halving.js';
+import type { Fields } from '../soulcaster/text.js';
+import { enterPhase, type RestoreCheckpoint } from './checkpoint.js';
 import type { RestoreInput, Item } from './model.js';
 import { addSpent, openContext, spentSince, type RestorePorts } from './context.js';
-import { enterPhase } from './phases.js';
-import { mergeStored, type StoredFacts, projectFacts } from './facts.js';
-import { itemsOf, selectionOf } from './selected.js';
-import { usersWithProject } from './user-projects.js';
-import { continueLater, walk, type LiveKey } from './walk.js';
-import { pipelineInHalves } from '../redis/halving.js';
-import { buildKey } from '../soulcaster/keys.js';
-import type { Fields } from '../soulcaster/text.js';
-import { readRefusedError } from './compare/refusal.js';
-import { cutByBytes } from './write/cut-by-bytes.js';
-import { BATCH_BYTES } from './write/limits.js';
-import { wireBytes } from './write/size.js';
+import { mergeStored, projectFacts, type StoredFacts } from './facts.js';
+import { itemsOf, selectionOf } from './scope.js';
+import { readRefusedError, stopIfAborted } from './compare/read-live.js';
+import { BATCH_BYTES, wireBytes } from './write/size.js';
+
+/** A key of the target as SCAN returns it. */
+export interface LiveKey {
+  readonly key: Buffer;
+  readonly known: ClassifiedKey;
+  /** Whether its type is one that a snapshot can hold. */
+  readonly supported: boolean;
+}
+
+interface Walked {
+  /** Where to continue; null when all keys have been visited. */
+  readonly cursor: string | null;
+  readonly walked: number;
+  readonly walk: WalkState;
+}
+
+/** The visitor of a walk: a function, or an object that is also notified when the walk starts over. */
+export interface KeyVisitor {
+  readonly visit: (keys: readonly LiveKey[]) => Promise<void>;
+  /** Discards what was collected: the walk starts over, since the server was restarted during it. */
+  readonly restart: () => Promise<void>;
+}
+
+/**
+ * Visits every key of the target, page by page, from the checkpoint's cursor until the end or until time is up. A key
+ * may be visited twice, and all of them again when the walk may have missed some.
+ */
+export async function walk(
+  redis: RedisPort,
+  attempt: Attempt,
+  state: RestoreCheckpoint,
+  visitor: KeyVisitor | KeyVisitor['visit'],
+): Promise<Walked> {
+  const { visit, restart }: KeyVisitor =
+    typeof visitor === 'function' ? { visit: visitor, restart: () => Promise.resolve() } : visitor;
+  let { walked } = state;
+  let cursor = state.cursor ?? '0';
+  let progress = await beginWalk(redis, state.walk);
+  let count = nameCounter(progress);
+  for (;;) {
+    for await (const page of scanNames(redis, cursor)) {
+      stopIfAborted(attempt.signal);
+      const supported = page.keys.map(({ key }) => liveKey(key, true));
+      const live = [...supported, ...page.unsupported.map(({ key }) => liveKey(key, false))];
+      await visit(live);
+      walked += count(live.map(({ key }) => key));
+      if (page.next !== null && attempt.timeIsUp()) return { cursor: page.next, walked, walk: progress };
+    }
+    const next = await walkAgain(redis, progress, walked);
+    if (next === null) return { cursor: null, walked, walk: NEW_WALK };
+    await restart();
+    [progress, cursor, walked, count] = [next, '0', 0, nameCounter(next)];
+    // A repeated walk makes no progress, so an attempt that started one must not be the run's last.
+    if (attempt.timeIsUp()) return { cursor, walked, walk: progress };
+  }
+}
+
+/** Hands an unfinished walk to the next attempt. */
+export function continueLater(state: RestoreCheckpoint, walked: Walked): StepOutcome {
+  const progress = { done: walked.walked, total: null, unit: 'keys', bytes: 0 } as const;
+  return { to: 'later', checkpoint: { ...state, ...walked }, progress };
+}
+
+function liveKey(key: Buffer, supported: boolean): LiveKey {
+  return { key, known: classifyKey(key.toString('utf8')), supported };
+}
 
 /**
  * Finds the ids that the target ties to the projects now: jobs and clusters newer than the snapshot name no project in
@@ -83,7 +146,7 @@ async function liveFactsOf(
   const found = keys.flatMap(({ known }) => (known.family === 'job' ? [] : factsIn(known, '', [], [])));
   const jobs = keys.filter(({ known }) => known.family === 'job');
   const replies: RedisReply[] = [];
-  for (const piece of cutByBytes(jobs, ({ key }) => wireBytes(key), BATCH_BYTES)) {
+  for (const piece of byBytes(jobs, ({ key }) => wireBytes(key), BATCH_BYTES)) {
     const commands = piece.map(({ key }): RedisCommand => ['HMGET', key, 'project_id', 'cluster_id']);
     replies.push(...(await pipelineInHalves(redis, commands)));
   }
@@ -121,4 +184,19 @@ async function liveExternals(redis: RedisPort, items: readonly Item[]): Promise<
     if (pointsToItem) found.push({ project, jobs: [], clusters: [], users: [], externals: [name] });
   }
   return mergeStored(found);
+}
+
+/** The users among these keys whose set has the project; a key of another type lists nothing. */
+async function usersWithProject(
+  redis: RedisPort,
+  project: string,
+  keys: readonly LiveKey[],
+): Promise<readonly string[]> {
+  const lists = keys.filter(({ known }) => known.family === 'user-projects');
+  if (lists.length === 0) return [];
+  const replies = await redis.pipeline(lists.map(({ key }): RedisCommand => ['SISMEMBER', key, project]));
+  return lists.flatMap(({ known: { user } }, at) => {
+    const reply = replies[at];
+    return user !== undefined && reply !== undefined && 'value' in reply && reply.value === 1 ? [user] : [];
+  });
 }

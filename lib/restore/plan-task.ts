@@ -1,27 +1,13 @@
-import { toAppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { RunRecord } from '../runs/model.js';
-import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
+import { classifyKey } from '../soulcaster/keys.js';
 import { encryptName } from '../snapshot/ledger.js';
 import { keyOf } from '../snapshot/record.js';
-import { bitWriter } from './bits.js';
-import { compareOptions } from './compare-options.js';
-import { compareRecords, type Comparison } from './compare/index.js';
-import { probeAbilities, lackFinder } from './abilities.js';
-import type { LackCode } from './lacks.js';
-import { needsMeter } from './needs.js';
-import { foundSaver, type Saved } from './safety.js';
-import { isEmpty } from './write/size.js';
+import type { LedgerKey } from '../snapshot/manifest.js';
+import { stopIfAborted } from './compare/read-live.js';
+import { recordsOf, comparedRecordsOf } from './target-records.js';
 import {
-  openContext,
-  spentSince,
-  type RestoreContext,
-  type RestorePorts,
-  type RestoreSettings,
-  type Spent,
-} from './context.js';
-import type { RestoreInput, TargetRecord } from './model.js';
-import {
+  bitWriter,
   countAction,
   countErased,
   countFailed,
@@ -30,13 +16,25 @@ import {
   countType,
   noPlan,
   isWrite,
-  needsExample,
+  addExample,
   type Action,
   type Plan,
-} from './plan-counts.js';
-import { listMode } from './selected.js';
-import { sourceRecords } from '../snapshot/source-records.js';
-import { targetRecords } from './target-records.js';
+} from './plan.js';
+import {
+  compareOptions,
+  openContext,
+  spentSince,
+  type RestoreContext,
+  type RestorePorts,
+  type RestoreSettings,
+  type Spent,
+} from './context.js';
+import { compareRecords, type Comparison } from './compare/index.js';
+import { probeAbilities, lackFinder, needsMeter, type LackCode } from './abilities.js';
+import { foundSaver, type Saved } from './safety.js';
+import { isEmpty } from './write/size.js';
+import type { RestoreInput, TargetRecord } from './model.js';
+import { listMode } from './scope.js';
 import type { PlannedDangling } from './unite/dangling.js';
 import { planLists, plannedRecords } from './unite/tasks.js';
 
@@ -105,35 +103,12 @@ async function countComparison(
   if (action === 'overwrite' && difference !== null) countReason(plan, family, difference);
   // Every written key of an item is named: there are only a few.
   const isNamed = NAMED.includes(action) || (action === 'write' && 'items' in scope);
-  if (isNamed && needsExample(plan, action)) {
-    plan.examples.push({ action, key: await encryptName(encryptor, key) });
-  }
+  const name = (): Promise<LedgerKey> => encryptName(encryptor, key);
+  if (isNamed) await addExample(plan, action, name);
   if (!isWrite(action)) return;
   countType(plan, record.first.t);
   if (record.failsWork?.() === true) countFailed(plan, family);
-  for (const code of await lacks()) await countLack(plan, code, () => encryptName(encryptor, key));
-}
-
-/** The records of the scope that begin in the task's part. `onErased`: see `targetRecords`. */
-export function recordsOf(
-  ports: RestorePorts,
-  context: RestoreContext,
-  task: number,
-  onErased?: (key: ClassifiedKey) => void,
-): AsyncGenerator<TargetRecord> {
-  const { state, manifest } = context;
-  const part = state.parts[task] ?? manifest.parts.length;
-  return targetRecords(sourceRecords(ports, manifest, part), context, onErased);
-}
-
-/** The same records with expired fields, for comparison: the target may still have them. */
-export function comparedRecordsOf(
-  ports: RestorePorts,
-  context: RestoreContext,
-  task: number,
-  onErased?: (key: ClassifiedKey) => void,
-): AsyncGenerator<TargetRecord> {
-  return recordsOf(ports, { ...context, expiry: { ...context.expiry, keepsOver: true } }, task, onErased);
+  for (const code of await lacks()) await countLack(plan, code, name);
 }
 
 async function* comparisons(
@@ -150,10 +125,10 @@ async function* comparisons(
   for await (const record of records) {
     let hasValue = record.rest === null || !isEmpty(record.first);
     for await (const line of record.rest ?? []) {
-      if (signal.aborted) throw toAppError(signal.reason);
+      stopIfAborted(signal);
       hasValue ||= !isEmpty(line);
     }
-    if (signal.aborted) throw toAppError(signal.reason);
+    stopIfAborted(signal);
     yield { record, live: 'absent', difference: null, over: !hasValue, unsavable: false, inFlight: false, found: null };
   }
 }

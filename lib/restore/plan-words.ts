@@ -1,7 +1,7 @@
 import { count, counted } from '../formats.js';
 import { keyName, printable } from '../snapshot/ledger.js';
-import { lackWords } from './lacks.js';
-import { REASONS, type Plan } from './plan-counts.js';
+import { lackWords } from './abilities.js';
+import { REASONS, type Plan } from './plan.js';
 import type { DryRunResult } from './result.js';
 
 /** What in-flight work of a family is called: one and several. */

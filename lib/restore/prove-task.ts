@@ -1,11 +1,10 @@
 import type { Json } from '../json.js';
 import type { RunRecord } from '../runs/model.js';
-import { classifyKey } from '../soulcaster/keys.js';
-import { encryptName } from '../snapshot/ledger.js';
-import { keyOf } from '../snapshot/record.js';
-import { compareOptions } from './compare-options.js';
-import { compareRecords, type Comparison } from './compare/index.js';
+import { keyOf, isDue } from '../snapshot/record.js';
+import { keepLocks } from '../soulcaster/locks.js';
+import type { RedisPort } from '../ports/redis.js';
 import {
+  compareOptions,
   openContext,
   spentSince,
   type RestoreContext,
@@ -13,14 +12,14 @@ import {
   type RestoreSettings,
   type Spent,
 } from './context.js';
-import { lastingCounter, type Lasting } from './lasting.js';
-import { keepLocks } from '../soulcaster/locks.js';
+import { compareRecords, type Comparison } from './compare/index.js';
 import type { RestoreInput, TargetRecord } from './model.js';
-import { comparedRecordsOf, recordsOf } from './plan-task.js';
-import { listMode } from './selected.js';
+import { comparedRecordsOf, recordsOf } from './target-records.js';
+import { listMode } from './scope.js';
 import { proveKept, savedLists } from './unite/prove-kept.js';
 import { proveLists, provenRecords } from './unite/tasks.js';
-import { countProof, noProof, needsProofExample, type Proof, type Verdict } from './proof-counts.js';
+import { countKey, noProof, type Proof, type Verdict } from './proof.js';
+import { countKeys } from './target.js';
 
 /** A type, not an interface: it is stored as JSON. */
 export type ProofResult = { readonly proof: Proof; readonly lasting?: Lasting; readonly spent: Spent };
@@ -50,12 +49,8 @@ export async function proveTask(
   const lasting = lastingCounter(context);
   for await (const compared of compareRecords(redis, records, options)) {
     lasting.add(compared);
-    const verdict = verdictOf(compared, input);
-    const key = keyOf(compared.record.first);
-    countProof(proof, classifyKey(key.toString('utf8')).family, verdict);
-    if (needsProofExample(proof, verdict)) {
-      proof.examples.push({ verdict, key: await encryptName(ports.encryptor, key), difference: compared.difference });
-    }
+    const { difference, record } = compared;
+    await countKey(ports, proof, keyOf(record.first), verdictOf(compared, input), difference);
   }
   await lists?.finish();
   return { proof, lasting: lasting.total(), spent: spentSince(redis, before) };
@@ -76,4 +71,55 @@ function verdictOf(
   if (mode === 'missing') return 'kept';
   if (isOver && mode !== 'replace') return 'kept';
   return unsavable && safety ? 'blocked' : 'different';
+}
+
+const DAY_MS = 86_400_000;
+
+/** Keys that the proof found in the target and that cannot have expired since. A type: it is stored as JSON. */
+export type Lasting = {
+  /** Keys without an expiry. */
+  readonly ever: number;
+  /** Keys that expire more than a day after `from`. */
+  readonly day: number;
+  /** When the keys were proven, in milliseconds since the epoch. */
+  readonly from: number;
+};
+
+/** Fewer keys in the database at the end than were proven: some were lost since. */
+export type Gone = { readonly proven: number; readonly there: number };
+
+/** Counts the keys that are there to stay. */
+function lastingCounter({ expiry: { now, rule }, manifest }: Pick<RestoreContext, 'expiry' | 'manifest'>): {
+  readonly add: (compared: Comparison) => void;
+  readonly total: () => Lasting;
+} {
+  let [ever, day] = [0, 0];
+  const knowsFields = rule === 'drop' || manifest.fieldExpiry === 'none';
+  return {
+    add({ record: { first, rest }, live, difference, unsavable }) {
+      // If only the value differs, the key exists, with the expiry of the record.
+      const isThere = live === 'equal' || (difference === 'value' && !unsavable);
+      const mayEmpty = first.t === 'hash' && !knowsFields && (rest !== null || first.fx !== undefined);
+      const isEmpty = rest === null && Array.isArray(first.v) && first.v.length === 0 && first.t !== 'stream';
+      if (!isThere || mayEmpty || isEmpty) return;
+      if (first.x === undefined) ever += 1;
+      else if (!isDue(first.x, now + DAY_MS)) day += 1;
+    },
+    total: () => ({ ever, day, from: now }),
+  };
+}
+
+/** Adds up the counts of the proof's tasks; absent in results of older versions. */
+export function addLasting(a: Lasting | undefined, b: Lasting | undefined): Lasting {
+  const [one, two] = [a ?? NONE, b ?? NONE];
+  return { ever: one.ever + two.ever, day: one.day + two.day, from: Math.min(one.from, two.from) };
+}
+
+const NONE: Lasting = { ever: 0, day: 0, from: Number.MAX_SAFE_INTEGER };
+
+/** Compares the size of the database with the proven keys: it may have been emptied since, or another server answers. */
+export async function findGone(redis: RedisPort, { day, ever, from }: Lasting, now: number): Promise<Gone | null> {
+  const proven = ever + (now - from < DAY_MS ? day : 0);
+  const there = await countKeys(redis);
+  return there < proven ? { proven, there } : null;
 }

@@ -1,6 +1,8 @@
 import { toAppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Attempt, StepOutcome } from '../runs/model.js';
+import { releaseLocks } from '../soulcaster/locks.js';
+import { addCounts, NO_COUNTS } from './write/writer.js';
 import {
   addSpent,
   openContext,
@@ -11,20 +13,17 @@ import {
   type Spent,
 } from './context.js';
 import { extraFinder } from './extras.js';
-import { releaseLocks } from '../soulcaster/locks.js';
-import type { InspectResult, InspectedProject } from './inspect-task.js';
-import { isMirror, projectsATask } from './inspect-task.js';
-import { addLasting, findGone, type Lasting } from './lasting.js';
+import { isMirror, projectsATask, type InspectResult, type InspectedProject } from './inspect-task.js';
+import { addLasting, findGone, type Lasting, type ProofResult } from './prove-task.js';
 import type { VectorScope } from './model.js';
-import { enterPhase } from './phases.js';
-import { addProof, isProven, noProof } from './proof-counts.js';
-import type { ProofResult } from './prove-task.js';
-import { isOwnKey } from './staged.js';
+import { enterPhase } from './checkpoint.js';
+import { addProof, isProven, noProof } from './proof.js';
+import { isOwnKey } from './target.js';
 import { clearUnfinished, staysMarked } from './unfinished.js';
-import { namesOf } from './naming.js';
-import { tidyUp } from './tidy.js';
+import { namesOf } from './result.js';
+import { tidyUp } from './working-objects.js';
 import { failureOf, stateOf } from './verdict.js';
-import { continueLater, walk } from './walk.js';
+import { continueLater, walk } from './live.js';
 import type { WriteResult } from './write-task.js';
 
 /** Counts keys of the scope that the snapshot lacks: written during the restore, or of types that no snapshot can hold. */
@@ -64,7 +63,7 @@ export async function reportStep(ports: RestorePorts, attempt: Attempt): Promise
   const { projects, spent: inspecting } = await collectProjects(attempt);
   const { counts, spent: writing } = await collectWrites(attempt);
   const { united, spent: uniting } = await collectUnited(attempt);
-  const planning = await collectSpent(attempt, 'plan');
+  const planning = await collect(attempt, 'plan', () => undefined);
   const spent = [proving, inspecting, writing, uniting, planning].reduce(addSpent, context.state.spent);
   const gone = await findGone(context.redis, lasting, context.now());
   const marked = await staysMarked(ports.store, context);
@@ -156,53 +155,45 @@ function phaseTimes(ports: RestorePorts, times: readonly (readonly [string, numb
 async function collectProof(attempt: Attempt): Promise<ProofResult & { readonly lasting: Lasting }> {
   const proof = noProof();
   let lasting = addLasting(undefined, undefined);
-  let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of attempt.results('prove')) {
-    const part = result as unknown as ProofResult;
+  const spent = await collect(attempt, 'prove', (result) => {
+    const part = result as ProofResult;
     addProof(proof, part.proof);
     lasting = addLasting(lasting, part.lasting);
-    spent = addSpent(spent, part.spent);
-  }
+  });
   return { proof, lasting, spent };
 }
 
 async function collectProjects(attempt: Attempt): Promise<InspectResult> {
   const projects: InspectedProject[] = [];
-  let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of attempt.results('inspect')) {
-    const some = result as unknown as InspectResult;
-    projects.push(...some.projects);
-    spent = addSpent(spent, some.spent);
-  }
+  const spent = await collect(attempt, 'inspect', (result) => projects.push(...(result as InspectResult).projects));
   return { projects, spent };
 }
 
 async function collectWrites(attempt: Attempt): Promise<WriteResult> {
-  const counts = { written: 0, kept: 0, removed: 0, expired: 0, bytes: 0 };
-  let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of attempt.results('write')) {
-    const part = result as unknown as WriteResult;
-    for (const name of ['written', 'kept', 'removed', 'expired', 'bytes'] as const) counts[name] += part.counts[name];
-    spent = addSpent(spent, part.spent);
-  }
+  let counts = NO_COUNTS;
+  const spent = await collect(attempt, 'write', (result) => {
+    counts = addCounts(counts, (result as WriteResult).counts);
+  });
   return { counts, spent };
 }
 
 /** How many lists gained members, and how many members were added. */
 async function collectUnited(attempt: Attempt): Promise<{ united: { lists: number; members: number }; spent: Spent }> {
   const united = { lists: 0, members: 0 };
-  let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of attempt.results('unite')) {
-    const part = result as unknown as { lists: number; members: number; spent: Spent };
-    united.lists += part.lists;
-    united.members += part.members;
-    spent = addSpent(spent, part.spent);
-  }
+  const spent = await collect(attempt, 'unite', (result) => {
+    const { lists, members } = result as typeof united;
+    united.lists += lists;
+    united.members += members;
+  });
   return { united, spent };
 }
 
-async function collectSpent(attempt: Attempt, phase: string): Promise<Spent> {
+/** Passes on the result of each task of a phase, and adds up what the tasks have spent. */
+async function collect(attempt: Attempt, phase: string, add: (result: unknown) => void): Promise<Spent> {
   let spent: Spent = { commands: 0, requests: 0 };
-  for await (const { result } of attempt.results(phase)) spent = addSpent(spent, (result as { spent: Spent }).spent);
+  for await (const { result } of attempt.results(phase)) {
+    add(result);
+    spent = addSpent(spent, (result as { spent: Spent }).spent);
+  }
   return spent;
 }

@@ -3,7 +3,7 @@ import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { Attempt, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from '../runs/model.js';
 import { firstCheckpoint, parseCheckpoint, type SnapshotCheckpoint } from '../snapshot/checkpoint.js';
-import type { Part } from '../snapshot/manifest.js';
+import { loadManifest, type Part, type Manifest } from '../snapshot/manifest.js';
 import { keyOf } from '../snapshot/record.js';
 import { snapshotRun } from '../snapshot/run.js';
 import { openSink } from '../snapshot/scan/sink.js';
@@ -11,12 +11,12 @@ import { beginSnapshot } from '../snapshot/scan/step.js';
 import { hasExpiry } from '../snapshot/sent-value.js';
 import type { SnapshotSettings } from '../snapshot/settings.js';
 import { classifyKey } from '../soulcaster/keys.js';
-import { inputOf, parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
+import type { ObjectStore } from '../ports/store.js';
+import { inputOf, parseRestoreCheckpoint, enterPhase, type RestoreCheckpoint } from './checkpoint.js';
 import type { Comparison } from './compare/index.js';
 import type { RestorePorts, RestoreSettings } from './context.js';
 import type { RestoreInput } from './model.js';
-import { enterPhase } from './phases.js';
-import { listMode, possibleMatcher, projectsOf } from './selected.js';
+import { listMode, possibleMatcher, projectsOf } from './scope.js';
 
 const PREFIX = 'safety-';
 
@@ -94,7 +94,7 @@ export type Saved = {
 };
 
 /** Writes what the plan's comparison read into parts of the safety snapshot, so that one read of the target serves both. */
-export interface FoundSaver {
+interface FoundSaver {
   save(compared: Comparison): Promise<void>;
   /** Stores the rest. Only parts named in a task's result count: a task that runs again writes others. */
   close(): Promise<Saved>;
@@ -230,4 +230,16 @@ function rethrowStoreError(error: unknown): never {
   if (!(error instanceof AppError) || error.transient || !error.code.startsWith('store-')) throw error;
   const hint = `${error.hint} Then start again, or ${NO_SAFETY_HINT}`;
   throw new AppError(error.code, notSavedMessage(error.message), { hint, cause: error });
+}
+
+/**
+ * The manifest of the restore's safety snapshot. Throws `damaged` when it is gone: taken as empty, nothing would be
+ * removed, and no list would be proven to have kept its members.
+ */
+export async function loadSafetyManifest(store: ObjectStore, id: string): Promise<Manifest> {
+  const loaded = await loadManifest(store, id);
+  if (loaded !== null) return loaded.manifest;
+  throw new AppError('damaged', `The safety snapshot of the restore, ${id}, is gone from the store`, {
+    hint: 'Find out what removes objects from the store, stop it and start the restore again.',
+  });
 }

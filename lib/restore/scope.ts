@@ -1,155 +1,166 @@
-import { matchesGlob } from '../soulcaster/glob.js';
-import { classifyKey } from '../soulcaster/keys.js';
-import type { LineObserver } from '../snapshot/check-part.js';
-import { keyOf, startsRecord } from '../snapshot/record.js';
+import { AppError } from '../errors.js';
+import { buildKey, type ClassifiedKey, type Family } from '../soulcaster/keys.js';
 import {
-  factReader,
-  joinPieces,
-  mergeStored,
-  type FactReader,
-  type Piece,
-  type ScopeOptions,
-  type StoredFacts,
-} from './facts.js';
-import type { Scope } from './model.js';
-import { isInVectors, namedKeys, possibleMatcher, projectsOf, selectionOf } from './selected.js';
+  keyMatcher,
+  keyText,
+  parseSelection,
+  possibleKeyMatcher,
+  SELECT_ALL,
+  type FactsByProject,
+  type Selection,
+} from '../soulcaster/selection.js';
+import { isEphemeral } from '../soulcaster/in-flight.js';
+import { fromText } from '../soulcaster/text.js';
+import { scopeSchema, type Item, type Mode, type RestoreInput, type Scope } from './model.js';
+import { itemName } from './scope-words.js';
 
-/** What one part of a snapshot holds of the scope. A type, not an interface: it is stored as JSON. */
-export type ScopeFindings = {
-  /** Whether the part may hold any key of the scope. */
-  readonly touched: boolean;
-  readonly facts: StoredFacts;
-  /** Projects to lock and to inspect: restored projects, and projects of restored keys. */
-  readonly projects: readonly string[];
-  /** Projects with restored keys that go into vectors; `''` for keys from before there were projects. */
-  readonly vectors: readonly string[];
-  readonly found: Found;
-  /** The beginning of the part, if it continues a record of an earlier part that may hold facts. */
-  readonly head: Piece | null;
-  /** The end of the part, if its last record continues in the next part and may hold facts. */
-  readonly tail: Piece | null;
-};
+/**
+ * How a key belongs to a scope. `owned`: the whole key is restored. `shared`: the list of a user's projects, to which a
+ * project is added. `partial`: a list of items, of which only the scope's items are restored. `other`: not at all.
+ */
+type Part = 'owned' | 'shared' | 'partial' | 'other';
+export type ScopeMatcher = (key: Buffer, known: ClassifiedKey) => Part;
 
-/** Which entries of the scope the snapshot holds, by their numbers. A type, not an interface: it is stored as JSON. */
-export type Found = { readonly keys: readonly number[]; readonly matches: readonly number[] };
-
-interface ScopeObserver {
-  readonly observe: LineObserver;
-  findings(): ScopeFindings;
+/** The ids tied to each project of the scope, and for items the keys of their external ids. */
+export interface ScopeFacts {
+  readonly byProject: FactsByProject;
+  /** Names of keys `feedback:external:...` that lead to an item of the scope. */
+  readonly externals: ReadonlySet<string>;
 }
 
-/** Collects the facts in a part that tie keys to the scope. `without`: first lines of records to skip. */
-export function scopeObserver(
-  scope: Scope,
-  without: ReadonlySet<number>,
-  options: ScopeOptions = { usersByListAlone: false },
-): ScopeObserver {
-  return 'all' in scope ? everythingObserver(without) : selectionObserver(scope, without, options);
+/** Lists that hold items. */
+const ITEM_LISTS: ReadonlySet<Family> = new Set<Family>([
+  'feedback-created',
+  'feedback-source',
+  'feedback-unclustered',
+  'cluster-items',
+]);
+
+/** Families that decide the text or the cluster of a vector. */
+const IN_VECTORS: ReadonlySet<Family> = new Set<Family>([
+  'feedback',
+  'cluster-items',
+  'legacy-feedback',
+  'legacy-cluster-items',
+]);
+
+/** The items of the scope; null for a scope of whole keys. */
+export function itemsOf(scope: Scope): readonly Item[] | null {
+  return 'items' in scope ? scope.items : null;
 }
 
-function everythingObserver(without: ReadonlySet<number>): ScopeObserver {
-  const projects = new Set<string>();
-  return {
-    observe(line, number) {
-      if (!startsRecord(line) || without.has(number)) return;
-      const key = classifyKey(keyOf(line).toString('utf8'));
-      if (key.family === 'project' && key.project !== null) projects.add(key.project);
-    },
-    findings: () => ({ ...NOTHING, touched: true, projects: [...projects] }),
-  };
+/** The scope as a selection of keys; a scope of items becomes their projects. */
+export function selectionOf(scope: Scope): Selection {
+  if ('all' in scope) return SELECT_ALL;
+  if ('project' in scope) return { ...SELECT_ALL, projects: [scope.project] };
+  if ('items' in scope) return { ...SELECT_ALL, projects: [...new Set(scope.items.map(({ project }) => project))] };
+  const { projects, families, matches, keys } = scope;
+  return parseSelection({ project: projects, family: families, match: matches, key: keys });
 }
 
-const NOTHING: ScopeFindings = {
-  touched: false,
-  facts: [],
-  projects: [],
-  vectors: [],
-  found: { keys: [], matches: [] },
-  head: null,
-  tail: null,
-};
-
-function selectionObserver(scope: Scope, without: ReadonlySet<number>, options: ScopeOptions): ScopeObserver {
-  const reader = factReader(scope, options);
-  const isPossible = possibleMatcher(scope);
-  const entries = entryFinder(scope);
-  const [facts, projects, vectors]: [StoredFacts, Set<string>, Set<string>] = [[], new Set(), new Set()];
-  let touched = false;
-  let head: Piece | null = null;
-  let open: Piece | null = null;
-  // Until a record begins in the part, lines belong to a record of an earlier part.
-  let isHead = true;
-  let isSkipped = false;
-
-  return {
-    observe(line, number) {
-      if (startsRecord(line)) {
-        [open, isHead, isSkipped] = [null, false, without.has(number)];
-      }
-      if (isSkipped) return;
-      const bytes = keyOf(line);
-      const key = classifyKey(bytes.toString('utf8'));
-      if (!isHead && startsRecord(line) && isPossible(bytes, key) !== 'other') {
-        touched = true;
-        entries.add(bytes);
-        if (key.project !== null) projects.add(key.project);
-        if (isInVectors(key)) vectors.add(key.project ?? '');
-      }
-      open = joinPieces(open, reader.pieceOf(key, line));
-      if (isHead) head = open;
-      else if (open.isEnd) facts.push(...reader.factsIn(open));
-    },
-    findings: () => ({
-      touched,
-      facts: mergeStored(facts),
-      projects: [...projects],
-      vectors: [...vectors],
-      found: entries.found(),
-      head: reader.withFacts(head),
-      tail: isHead || open === null || open.isEnd ? null : reader.withFacts(open),
-    }),
-  };
-}
-
-/** Records which keys and patterns of the scope the snapshot holds. */
-function entryFinder(scope: Scope): { readonly add: (key: Buffer) => void; readonly found: () => Found } {
-  const numbers = new Map(namedKeys(scope).map((key, at) => [key.toString('latin1'), at]));
-  const patterns = selectionOf(scope).matches.map((pattern) => Buffer.from(pattern));
-  const [keys, matches] = [new Set<number>(), new Set<number>()];
-  return {
-    add(key) {
-      const number = numbers.size === 0 ? undefined : numbers.get(key.toString('latin1'));
-      if (number !== undefined) keys.add(number);
-      for (const [at, pattern] of patterns.entries())
-        if (!matches.has(at) && matchesGlob(pattern, key)) matches.add(at);
-    },
-    found: () => ({ keys: [...keys], matches: [...matches] }),
-  };
-}
-
-/** Joins records that continue across parts. A record whose beginning was skipped has no tail to start from. */
-function* factsAcross(reader: FactReader, findings: readonly ScopeFindings[]): Generator<StoredFacts> {
-  let open: Piece | null = null;
-  for (const { head, tail } of findings) {
-    open = open === null || head === null ? null : joinPieces(open, head);
-    if (open?.isEnd === true) yield reader.factsIn(open);
-    if (open?.isEnd === true || tail !== null) open = tail;
+/**
+ * The scope in its normal form: entries sorted and unique, a single project as `project`. Throws `usage` for an entry
+ * that can select nothing.
+ */
+export function normalizeScope(scope: Scope): Scope {
+  selectionOf(scope);
+  if ('all' in scope || 'project' in scope) return scope;
+  assertScopeSize(scope);
+  if ('items' in scope) {
+    const items = new Map(scope.items.map((item) => [itemName(item), item]));
+    return { items: [...items].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item) };
   }
+  const inOrder = (entries: readonly string[]): string[] => [...new Set(entries)].sort();
+  const { families, keys, matches } = scope;
+  const projects = inOrder(scope.projects);
+  const [project] = projects;
+  const isOne = projects.length === 1 && families.length + keys.length + matches.length === 0;
+  if (isOne && project !== undefined) return { project };
+  return { projects, families: inOrder(families), matches: inOrder(matches), keys: inOrder(keys) };
 }
 
-/** Merges the findings of all parts, which are in order. */
-export function mergeFindings(
-  scope: Scope,
-  findings: readonly ScopeFindings[],
-  options: ScopeOptions = { usersByListAlone: false },
-): Pick<ScopeFindings, 'facts' | 'found'> & { projects: string[]; vectors: string[] } {
-  const named = projectsOf(scope);
-  const across = 'all' in scope ? [] : [...factsAcross(factReader(scope, options), findings)];
-  const all = <T>(of: (found: ScopeFindings) => readonly T[]): T[] => [...new Set(findings.flatMap(of))].sort();
-  return {
-    facts: mergeStored([...findings.flatMap(({ facts }) => facts), ...across.flat()]),
-    projects: named.length > 0 ? [...named].sort() : all(({ projects }) => projects),
-    vectors: all(({ vectors }) => vectors),
-    found: { keys: all(({ found }) => found.keys), matches: all(({ found }) => found.matches) },
+/** Throws `usage` for a scope that a run's input cannot hold, rather than start a run that fails. */
+function assertScopeSize(scope: Scope): void {
+  if (scopeSchema.safeParse(scope).success) return;
+  throw new AppError('usage', 'The scope has too many entries, or entries that are too long', {
+    hint: 'Ids have 512 characters at most, patterns 1,024 and keys 65,536; each may be given up to 1,000 times.',
+  });
+}
+
+export function sameScope(one: Scope, other: Scope): boolean {
+  return JSON.stringify(normalizeScope(one)) === JSON.stringify(normalizeScope(other));
+}
+
+/** Projects that are restored, or that hold a restored item; empty when the scope names none. */
+export function projectsOf(scope: Scope): readonly string[] {
+  return selectionOf(scope).projects;
+}
+
+/** Decides how each key belongs to the scope. Locks never do: their holders are gone. */
+export function scopeMatcher(scope: Scope, facts: ScopeFacts): ScopeMatcher {
+  return withoutLocks(
+    'items' in scope ? itemMatcher(scope.items, facts.externals) : keyMatcher(selectionOf(scope), facts.byProject),
+  );
+}
+
+/** The same before the facts are known: a key that only facts decide counts as `owned`. */
+export function possibleMatcher(scope: Scope): ScopeMatcher {
+  if (!('items' in scope)) return withoutLocks(possibleKeyMatcher(selectionOf(scope)));
+  const projects = new Set(projectsOf(scope));
+  const matches = itemMatcher(scope.items, null);
+  return withoutLocks((key: Buffer, known: ClassifiedKey) =>
+    known.family === 'feedback-external' && projects.has(known.project ?? '') ? 'owned' : matches(key, known),
+  );
+}
+
+function withoutLocks(matches: ScopeMatcher): ScopeMatcher {
+  return (key, known) => (isEphemeral(known) ? 'other' : matches(key, known));
+}
+
+function itemMatcher(items: readonly Item[], externals: ReadonlySet<string> | null): ScopeMatcher {
+  const projects = new Set(items.map(({ project }) => project));
+  const hashes = new Set(items.map(({ project, id }) => buildKey('feedback', { project, item: id })));
+  return (key, { family, project }) => {
+    if (project === null || !projects.has(project)) return 'other';
+    if (ITEM_LISTS.has(family)) return 'partial';
+    const owned =
+      (family === 'feedback' && hashes.has(key.toString('utf8'))) ||
+      (family === 'feedback-external' && externals?.has(key.toString('utf8')) === true);
+    return owned ? 'owned' : 'other';
   };
+}
+
+/** Whether the scope restores whole projects: no items, families, keys or patterns. */
+export function isWhole(scope: Scope): boolean {
+  const { families, keys, matches } = selectionOf(scope);
+  return !('items' in scope) && families.length + keys.length + matches.length === 0;
+}
+
+/** The mode for lists of members: items are merged into lists that stay. */
+export function listMode({ mode, scope }: Pick<RestoreInput, 'mode' | 'scope'>): Mode {
+  return mode === 'replace' && 'items' in scope ? 'merge' : mode;
+}
+
+/** Ids of the scope's items in one project. */
+export function itemsIn(scope: Scope, project: string | null): ReadonlySet<string> {
+  const items = itemsOf(scope) ?? [];
+  return new Set(items.filter((item) => item.project === project).map(({ id }) => id));
+}
+
+/** Whether the key's value goes into a vector. */
+export function isInVectors({ family }: ClassifiedKey): boolean {
+  return IN_VECTORS.has(family);
+}
+
+/** Whether a replacement of this scope may remove anything in the database: it names no project, key or item. */
+export function isUnbounded(scope: Scope): boolean {
+  const { projects, keys } = selectionOf(scope);
+  return projects.length + keys.length === 0;
+}
+
+/** Keys that the scope names one by one. */
+export function namedKeys(scope: Scope): readonly Buffer[] {
+  if ('items' in scope)
+    return scope.items.map(({ project, id }) => Buffer.from(buildKey('feedback', { project, item: id })));
+  return 'keys' in scope ? scope.keys.map((key) => fromText(keyText(key))) : [];
 }

@@ -1,17 +1,17 @@
 import { AppError } from '../errors.js';
 import type { Clock, RedisPort } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
-import { DATABASE_LEASE } from '../snapshot/names.js';
-import { DRILL_LEASE, DRILL_TARGET } from './drill/record.js';
-import { firstRestoreCheckpoint } from './checkpoint.js';
-import { chooseManifest, assertHoldsProject, assertSource, findSnapshot, type ChoosePorts } from './choose.js';
-import { namesOf, type RestoreNames } from './naming.js';
-import type { RestoreInput } from './model.js';
+import { DATABASE_LEASE } from '../snapshot/run.js';
 import type { PassedOver } from '../snapshot/latest.js';
 import { sourceOf } from '../snapshot/source.js';
 import type { MarkStores } from '../snapshot/unfinished-marks.js';
+import { DRILL_LEASE, DRILL_TARGET } from './drill/record.js';
+import { firstRestoreCheckpoint } from './checkpoint.js';
+import { chooseManifest, assertHoldsProject, assertSource, findSnapshot, type ChoosePorts } from './choose.js';
+import { namesOf, type RestoreNames } from './result.js';
+import type { RestoreInput } from './model.js';
 import { confirmationFor } from './scope-words.js';
-import { isUnbounded, itemsOf, normalizeScope, projectsOf } from './selected.js';
+import { isUnbounded, itemsOf, normalizeScope, projectsOf } from './scope.js';
 import { assertScopeHeld, assertMayReplaceAll, narrowToUndo, undoesScope } from './undo-scope.js';
 
 /** The lease of dry runs: they take turns, and nothing else waits for them. */

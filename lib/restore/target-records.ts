@@ -1,43 +1,59 @@
 import { buildKey, classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { memberListOf } from '../soulcaster/member-lists.js';
 import { failInFlight, canBeInFlight } from '../soulcaster/in-flight.js';
-import { keyOf, type RecordLine } from '../snapshot/record.js';
+import { keyOf, isDue, shiftExpiry, type RecordLine, type ExpiryTime } from '../snapshot/record.js';
 import type { Text } from '../soulcaster/text.js';
-import type { RestoreContext } from './context.js';
+import { sourceBatches, sourceRecords, type SourceRecord } from '../snapshot/source-records.js';
+import type { RestoreContext, RestorePorts, ExpiryPlan } from './context.js';
 import { withoutErased } from './erased.js';
-import { isExpired, withExpiry } from './expiry.js';
-import type { SourceRecord } from '../snapshot/source-records.js';
 import type { RestoreInput, TargetRecord } from './model.js';
-import { itemsIn } from './selected.js';
-import { isStaged } from './staged.js';
+import { itemsIn } from './scope.js';
+import { isStaged } from './target.js';
 
-type Context = Pick<RestoreContext, 'belongs' | 'erased' | 'expiry' | 'input' | 'state'>;
-
-/** The records of the scope as they must be in the target. `onErased` is called for each that is left out as erased. */
-export async function* targetRecords(
-  records: AsyncIterable<SourceRecord>,
-  context: Context,
+/**
+ * The records of the scope that begin in the task's part, as they must be in the target. `onErased` is called for each that is left
+ * out as erased.
+ */
+export async function* recordsOf(
+  ports: RestorePorts,
+  context: RestoreContext,
+  task: number,
   onErased?: (key: ClassifiedKey) => void,
 ): AsyncGenerator<TargetRecord> {
-  for await (const stored of records) {
+  for await (const stored of sourceRecords(ports, context.manifest, partOf(context, task))) {
     const record = targetRecord(stored, context, onErased);
     if (record !== null) yield record;
   }
 }
 
-/** The same for batches of records. */
-export async function* targetBatches(
-  batches: AsyncIterable<readonly SourceRecord[]>,
-  context: Context,
+/** The same records in batches, whose values are as they are stored where nothing of them has to be changed. */
+export async function* storedRecordsOf(
+  ports: RestorePorts,
+  context: RestoreContext,
+  task: number,
 ): AsyncGenerator<readonly TargetRecord[]> {
-  for await (const batch of batches) {
+  for await (const batch of sourceBatches(ports, context.manifest, partOf(context, task), 'stored')) {
     yield batch.flatMap((stored) => targetRecord(stored, context) ?? []);
   }
 }
 
+function partOf({ manifest, state }: RestoreContext, task: number): number {
+  return state.parts[task] ?? manifest.parts.length;
+}
+
+/** The same records with expired fields, for comparison: the target may still have them. */
+export function comparedRecordsOf(
+  ports: RestorePorts,
+  context: RestoreContext,
+  task: number,
+  onErased?: (key: ClassifiedKey) => void,
+): AsyncGenerator<TargetRecord> {
+  return recordsOf(ports, { ...context, expiry: { ...context.expiry, keepsOver: true } }, task, onErased);
+}
+
 function targetRecord(
   stored: SourceRecord,
-  { belongs, erased, expiry, input, state }: Context,
+  { belongs, erased, expiry, input, state }: RestoreContext,
   onErased: (key: ClassifiedKey) => void = () => undefined,
 ): TargetRecord | null {
   const name = keyOf(stored.first);
@@ -113,4 +129,37 @@ function withFailedWork(key: ClassifiedKey, line: RecordLine): RecordLine {
   if (line.t !== 'hash' || !canBeInFlight(key)) return line;
   const fields = failInFlight(key, line.v as readonly (readonly [Text, Text])[]);
   return fields === null ? line : { ...line, v: fields };
+}
+
+/** Whether the key has expired and must not be in the target. */
+function isExpired(line: RecordLine, plan: ExpiryPlan): boolean {
+  return plan.rule !== 'drop' && line.x !== undefined && isDue(expiryUnder(line.x, plan), plan.now);
+}
+
+/** The line with the expiry of its key and fields as the rule gives it; expired fields are removed. */
+function withExpiry(line: RecordLine, plan: ExpiryPlan): RecordLine {
+  if (line.fx === undefined && (line.x === undefined || plan.rule === 'keep')) return line;
+  const { x, fx, ...rest } = line;
+  if (plan.rule === 'drop') return rest;
+  const kept = { ...rest, ...(x === undefined ? {} : { x: expiryUnder(x, plan) }) };
+  return fx === undefined ? kept : withFields(kept, fx, plan);
+}
+
+function withFields(line: RecordLine, fx: NonNullable<RecordLine['fx']>, plan: ExpiryPlan): RecordLine {
+  const isOver = (time: ExpiryTime): boolean => plan.keepsOver !== true && isDue(expiryUnder(time, plan), plan.now);
+  const over = new Set(fx.filter(([, time]) => isOver(time)).map(([field]) => nameOf(field)));
+  const pairs = line.v as readonly (readonly [unknown, unknown])[];
+  const v = pairs.filter(([field]) => !over.has(nameOf(field))) as unknown as RecordLine['v'];
+  const left = fx
+    .filter(([field]) => !over.has(nameOf(field)))
+    .map(([field, time]) => [field, expiryUnder(time, plan)] as const);
+  return { ...line, v, ...(left.length === 0 ? {} : { fx: left }) };
+}
+
+function nameOf(field: unknown): string {
+  return JSON.stringify(field);
+}
+
+function expiryUnder(time: ExpiryTime, { rule, shiftMs }: ExpiryPlan): ExpiryTime {
+  return rule === 'shift' ? shiftExpiry(time, shiftMs) : time;
 }

@@ -5,9 +5,8 @@ import type { Imported, LedgerKey, Manifest } from '../snapshot/manifest.js';
 import { fromText } from '../soulcaster/text.js';
 import { coversSelection, SELECT_ALL, type Selection } from '../soulcaster/selection.js';
 import { scopeSchema, type Mode, type Scope } from './model.js';
-import { scopeWords } from './scope-words.js';
-import { projectsOf, sameScope, selectionOf } from './selected.js';
-import { restoreCommand } from './undo-command.js';
+import { scopeWords, restoreCommand } from './scope-words.js';
+import { projectsOf, sameScope, selectionOf } from './scope.js';
 
 interface UndoPorts {
   readonly encryptor: Encryptor;
@@ -115,29 +114,23 @@ export async function undoneScope(
   undoes: NonNullable<Manifest['undoes']>,
 ): Promise<Scope | null> {
   const { project, scope } = undoes;
-  if (scope === undefined) {
-    if (project === null) return null;
-    const name = await openText(encryptor, project);
-    if (name === null) throw cannotOpenScopeError();
-    return { project: name };
+  const encrypted = scope ?? project;
+  if (encrypted === null) return null;
+  const text = await openText(encryptor, encrypted);
+  if (text === null) {
+    throw new AppError(
+      'wrong-key',
+      'The scope of the restore that this snapshot undoes is encrypted, and no identity here opens it',
+      {
+        hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens its parts, or name a scope yourself (--project, --key, --match, --family, --item, or --everything).',
+      },
+    );
   }
-  const text = await openText(encryptor, scope);
-  if (text === null) throw cannotOpenScopeError();
-  return scopeSchema.parse(JSON.parse(text));
+  return scope === undefined ? { project: text } : scopeSchema.parse(JSON.parse(text));
 }
 
 async function openText(encryptor: Encryptor, encrypted: LedgerKey): Promise<string | null> {
   const [name] = await openNames(encryptor, [{ key: encrypted, reason: '' }]);
   const key = name?.key ?? encrypted;
   return typeof key === 'object' && 'age' in key ? null : fromText(key).toString('utf8');
-}
-
-function cannotOpenScopeError(): AppError {
-  return new AppError(
-    'wrong-key',
-    'The scope of the restore that this snapshot undoes is encrypted, and no identity here opens it',
-    {
-      hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens its parts, or name a scope yourself (--project, --key, --match, --family, --item, or --everything).',
-    },
-  );
 }

@@ -4,11 +4,10 @@ import { pipelineInHalves } from '../redis/halving.js';
 import { buildKey, classifyKey } from '../soulcaster/keys.js';
 import { errorKind } from '../snapshot/read/batch.js';
 import { keyMatcher } from '../soulcaster/selection.js';
-import { asFacts, type RestoreContext } from './context.js';
-import { selectionOf, type ScopeFacts } from './selected.js';
-import type { LiveKey } from './walk.js';
-import { commandError } from './write/errors.js';
-import { attachKey } from './write/refusal.js';
+import { asFacts } from './facts.js';
+import type { RestoreContext } from './context.js';
+import { selectionOf, type ScopeFacts } from './scope.js';
+import { commandError, attachKey } from './write/errors.js';
 
 /** A project, and a user on whose list it is. */
 interface Membership {
@@ -28,21 +27,6 @@ export async function updateUserProjects(context: Context): Promise<void> {
   // SADD of a present member also needs memory, and a full database has none: only missing ones are added.
   await runForEach(context.redis, await missingMemberships(context), (key, project) => ['SADD', key, project]);
   await runForEach(context.redis, membershipsToRemove(context), (key, project) => ['SREM', key, project]);
-}
-
-/** The users among these keys whose set has the project; a key of another type lists nothing. */
-export async function usersWithProject(
-  redis: RedisPort,
-  project: string,
-  keys: readonly LiveKey[],
-): Promise<readonly string[]> {
-  const lists = keys.filter(({ known }) => known.family === 'user-projects');
-  if (lists.length === 0) return [];
-  const replies = await redis.pipeline(lists.map(({ key }): RedisCommand => ['SISMEMBER', key, project]));
-  return lists.flatMap(({ known: { user } }, at) => {
-    const reply = replies[at];
-    return user !== undefined && reply !== undefined && 'value' in reply && reply.value === 1 ? [user] : [];
-  });
 }
 
 /** How many projects are removed from the sets of their users: only by an undo. */

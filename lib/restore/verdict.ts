@@ -3,11 +3,11 @@ import type { RunFailure } from '../runs/model.js';
 import { RULES, type Rule } from '../soulcaster/invariants.js';
 import type { RestoreContext } from './context.js';
 import type { InspectedProject } from './inspect-task.js';
-import type { Gone } from './lasting.js';
+import type { Gone } from './prove-task.js';
 import type { RestoreInput } from './model.js';
-import { isProven, type Proof } from './proof-counts.js';
-import { restoreCommand } from './undo-command.js';
-import { shownName } from './shown-name.js';
+import { isProven, type Proof } from './proof.js';
+import { restoreCommand } from './scope-words.js';
+import { shownName } from './write/errors.js';
 
 /** Why a restore that reached its end failed; null when it succeeded. */
 export function failureOf(

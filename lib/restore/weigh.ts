@@ -1,26 +1,27 @@
 import type { Attempt, StepOutcome, RunFailure } from '../runs/model.js';
 import { encryptName } from '../snapshot/ledger.js';
-import { parseRestoreCheckpoint, type RestoreCheckpoint } from './checkpoint.js';
+import { hashSet } from '../redis/key-sets.js';
+import { AppError } from '../errors.js';
+import type { RedisPort } from '../ports/redis.js';
+import { absentKey, runOne } from '../redis/run-one.js';
+import { parseRestoreCheckpoint, enterPhase, type RestoreCheckpoint } from './checkpoint.js';
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from './context.js';
 import { extraFinder } from './extras.js';
-import { hashSet } from '../redis/key-sets.js';
-import { findRefusedWrites } from './rights.js';
-import { isOwnKey } from './staged.js';
-import { namesOf } from './naming.js';
-import { enterPhase } from './phases.js';
-import { addPlan, countAction, EXAMPLES, noPlan, needsExample, type Plan } from './plan-counts.js';
+import { isOwnKey } from './target.js';
+import { namesOf } from './result.js';
+import { addPlan, countAction, noPlan, addName, addExample, type Plan } from './plan.js';
 import type { PlanResult } from './plan-task.js';
-import { isInVectors, projectsOf } from './selected.js';
+import { isInVectors, projectsOf } from './scope.js';
 import { enterSafety, type Saved } from './safety.js';
-import { tidyUpPlan } from './tidy.js';
+import { tidyUpPlan } from './working-objects.js';
 import { staysMarked } from './unfinished.js';
 import { misplacedFinder } from './unite/moves.js';
 import { countJoins, countLeaves } from './user-projects.js';
 import { blockedFailure, stateOf } from './verdict.js';
-import { continueLater, walk, type KeyVisitor } from './walk.js';
-import { lackHint, lackWords, SCRATCH_HINT } from './lacks.js';
+import { continueLater, walk, type KeyVisitor } from './live.js';
+import { lackHint, lackWords, SCRATCH_HINT } from './abilities.js';
 import type { RestoreInput } from './model.js';
-import { shownName } from './shown-name.js';
+import { shownName } from './write/errors.js';
 
 /** Evaluates the plan: adds up the tasks' plans and the keys to remove, then refuses, concludes or continues. */
 export async function evaluatePlanStep(ports: RestorePorts, attempt: Attempt): Promise<StepOutcome> {
@@ -85,7 +86,7 @@ async function extraCounter(
       if (misplaced !== null) {
         for await (const { live, names } of misplaced(keys)) {
           plan.lists.moved += names.length;
-          if (plan.lists.losing.length < EXAMPLES) plan.lists.losing.push(await encryptName(ports.encryptor, live.key));
+          await addName(plan.lists.losing, () => encryptName(ports.encryptor, live.key));
         }
       }
       if (!isReplaced) return;
@@ -95,9 +96,7 @@ async function extraCounter(
         const { project } = live.known;
         if (namesProjects && project !== null) affected.projects.add(project);
         if (isInVectors(live.known)) affected.vectors.add(project ?? '');
-        if (needsExample(plan, 'remove')) {
-          plan.examples.push({ action: 'remove', key: await encryptName(ports.encryptor, live.key) });
-        }
+        await addExample(plan, 'remove', () => encryptName(ports.encryptor, live.key));
       }
     },
     async restart() {
@@ -192,4 +191,62 @@ function noRoomFailure({ target, trigger }: RestoreInput, { plan, abilities }: R
         ? SCRATCH_HINT
         : "Raise the plan's data size (maxmemory on your own server), free some of it, or restore to another target with --target.",
   };
+}
+
+/**
+ * Tries the write commands of each type (ARGV) on a key that nobody has and that is removed again, all in one script.
+ * Returns the commands that the user may not run. JSON is covered by the probe of abilities.
+ */
+const TRY = `local writes = {
+  string = {{'set', 'v'}, {'mset', 'v'}},
+  hash = {{'hset', 'f', 'v'}},
+  list = {{'rpush', 'v'}},
+  set = {{'sadd', 'v'}},
+  zset = {{'zadd', '1', 'v'}},
+  stream = {{'xadd', '1-1', 'f', 'v'}},
+}
+local refused = {}
+local function try(command)
+  local reply = redis.pcall(command[1], KEYS[1], unpack(command, 2))
+  local text = type(reply) == 'table' and reply.err or ''
+  if string.find(text, 'NOPERM') or string.find(text, 'ermission') or string.find(text, "can't run this command") then
+    refused[#refused + 1] = string.upper(command[1])
+  end
+end
+try({'unlink'})
+if #refused > 0 then return refused end
+try({'pexpireat', '1'})
+for i = 1, #ARGV do
+  for _, command in ipairs(writes[ARGV[i]] or {}) do
+    try(command)
+    redis.pcall('unlink', KEYS[1])
+  end
+end
+return refused`;
+
+/**
+ * The error if the token may not write and remove what the plan says: an ACL may allow some commands only, and the
+ * restore must not find this out half-way. Null when it may, or when this cannot be determined.
+ */
+async function findRefusedWrites(redis: RedisPort, plan: Plan): Promise<RunFailure | null> {
+  const types = Object.keys(plan.types).filter((type) => (plan.types[type] ?? 0) > 0);
+  if (types.length + plan.total.remove === 0) return null;
+  const refused = await tryWrites(redis, types.sort());
+  if (refused.length === 0) return null;
+  return {
+    code: 'redis-denied',
+    message: `The target's token may not run ${refused.join(', ')}, which this restore needs. Nothing was written.`,
+    hint: 'Restore with the standard REST token of the target; docs/operations.md names the commands that are needed.',
+  };
+}
+
+async function tryWrites(redis: RedisPort, types: readonly string[]): Promise<string[]> {
+  try {
+    const refused = await runOne(redis, (sdk) => sdk.eval<string[], string[]>(TRY, [absentKey()], [...types]));
+    return 'value' in refused && Array.isArray(refused.value) ? refused.value : [];
+  } catch (error) {
+    // Scripts are denied, or the database is full: then the first write reports it.
+    if (error instanceof AppError && !error.transient) return [];
+    throw error;
+  }
 }

@@ -1,27 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { Json } from '../json.js';
-import type { ObjectStore } from '../ports/store.js';
 import { taskResult } from '../runs/markers.js';
 import type { RunRecord } from '../runs/model.js';
-import { bitReader } from './bits.js';
-import {
-  openContext,
-  spentSince,
-  type RestoreContext,
-  type RestorePorts,
-  type RestoreSettings,
-  type Spent,
-} from './context.js';
 import { keepLocks } from '../soulcaster/locks.js';
+import { AppError } from '../errors.js';
+import { bitReader } from './plan.js';
+import { openContext, spentSince, type RestorePorts, type RestoreSettings, type Spent } from './context.js';
 import type { TargetRecord } from './model.js';
 import type { PlanResult } from './plan-task.js';
-import { stagingPrefix } from './staged.js';
-import { targetBatches } from './target-records.js';
+import { stagingPrefix } from './target.js';
+import { storedRecordsOf } from './target-records.js';
 import { valueFilter } from './unite/tasks.js';
-import { writeRecords, type WriteCounts } from './write/index.js';
-import { AppError } from '../errors.js';
-import { sourceBatches } from '../snapshot/source-records.js';
-import { PAGE_BYTES } from './write/limits.js';
+import { writeRecords } from './write/index.js';
+import type { WriteCounts } from './write/writer.js';
+import { PAGE_BYTES } from './write/size.js';
 
 /** A type, not an interface: it is stored as JSON. */
 export type WriteResult = { readonly counts: WriteCounts; readonly spent: Spent };
@@ -37,11 +29,12 @@ export async function writeTask(
   const context = await openContext(ports, run, signal);
   const { input, redis, state } = context;
   const before = redis.usage();
-  const acts = await plannedActs(ports.store, run, task);
+  const { acts } = (await taskResult(ports.store, run.id, 'plan', task)) as unknown as PlanResult;
+  const isPlanned = acts === null ? () => true : bitReader(acts);
   await keepLocks(redis, state.projects, run.id);
   const write = async (pageBytes: number): Promise<WriteCounts> => {
     const isValue = await valueFilter(ports, context, run, task);
-    return writeRecords(redis, plannedRecords(storedBatches(ports, context, task), isValue, acts), {
+    return writeRecords(redis, plannedRecords(storedRecordsOf(ports, context, task), isValue, isPlanned), {
       mode: input.mode,
       staging: `${stagingPrefix(run.id)}${randomUUID()}:`,
       inFlight: settings.inFlight,
@@ -54,29 +47,13 @@ export async function writeTask(
   return { counts, spent: spentSince(redis, before) } as unknown as Json;
 }
 
-async function plannedActs(store: ObjectStore, run: RunRecord, task: number): Promise<(at: number) => boolean> {
-  const { acts } = (await taskResult(store, run.id, 'plan', task)) as unknown as PlanResult;
-  return acts === null ? () => true : bitReader(acts);
-}
-
-/** The records of the scope that begin in the task's part. */
-function storedBatches(
-  ports: RestorePorts,
-  context: RestoreContext,
-  task: number,
-): AsyncIterable<readonly TargetRecord[]> {
-  const { state, manifest } = context;
-  const part = state.parts[task] ?? manifest.parts.length;
-  return targetBatches(sourceBatches(ports, manifest, part, 'stored'), context);
-}
-
 async function* plannedRecords(
   batches: AsyncIterable<readonly TargetRecord[]>,
   isValue: (record: TargetRecord) => boolean,
-  acts: (at: number) => boolean,
+  isPlanned: (at: number) => boolean,
 ): AsyncGenerator<readonly TargetRecord[]> {
   let at = 0;
-  for await (const batch of batches) yield batch.filter((record) => isValue(record) && acts(at++));
+  for await (const batch of batches) yield batch.filter((record) => isValue(record) && isPlanned(at++));
 }
 
 /** The page size that each target accepted, by host: found out once per process. */

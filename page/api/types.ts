@@ -17,7 +17,7 @@ import type { Answer } from '../../lib/monitoring/status/answers.js';
 import type { CheckFigures, StatusReport } from '../../lib/monitoring/status/report.js';
 import type { RestoredResult } from '../../lib/restore/result.js';
 import type { Mode, Scope } from '../../lib/restore/model.js';
-import type { Plan, Tally } from '../../lib/restore/plan-counts.js';
+import type { Plan, Tally } from '../../lib/restore/plan.js';
 import type { RunState } from '../../lib/runs/model.js';
 import type { RunSummary } from '../../lib/runs/summary.js';
 import type { RunCost } from '../../lib/runs/traits.js';

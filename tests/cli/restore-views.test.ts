@@ -3,8 +3,8 @@ import { changesAnything, planView } from '../../lib/cli/restore/plan-view.js';
 import { reportView } from '../../lib/cli/restore/report-view.js';
 import type { DryRunResult, RestoredResult } from '../../lib/restore/result.js';
 import { restoreCommand } from '../../lib/cli/restore/words.js';
-import { countAction, noPlan } from '../../lib/restore/plan-counts.js';
-import { countProof, noProof } from '../../lib/restore/proof-counts.js';
+import { countAction, noPlan } from '../../lib/restore/plan.js';
+import { countProof, noProof } from '../../lib/restore/proof.js';
 import { rowOf } from './restore-fixture.js';
 
 const ID = '20261122T020000Z-x7k2m9';

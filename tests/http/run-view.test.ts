@@ -3,7 +3,7 @@ import { kindView, runView } from '../../lib/http/run-view.js';
 import type { Json } from '../../lib/json.js';
 import { RUN_KINDS } from '../../lib/run-kinds.js';
 import { newRecord } from '../../lib/runs/records.js';
-import { noPlan } from '../../lib/restore/plan-counts.js';
+import { noPlan } from '../../lib/restore/plan.js';
 import fc from '../support/fast-check.js';
 
 const SNAPSHOT = '20261122T020000Z-x7k2m9';

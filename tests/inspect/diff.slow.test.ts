@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import fc, { cases } from '../support/fast-check.js';
 import {
   diff,
   snapshotSide,
@@ -8,11 +7,13 @@ import {
   type KeyChange,
   type Side,
 } from '../../lib/inspect/diff.js';
-import { clockOf, liveSide } from '../../lib/inspect/live.js';
+import { clockOf } from '../../lib/restore/target.js';
+import { liveSide } from '../../lib/inspect/live.js';
 import type { OpenSnapshot } from '../../lib/inspect/open.js';
 import { generateWorkspace, load } from '../../dev/data/index.js';
 import { fromText } from '../../lib/soulcaster/text.js';
 import { parseSelection, SELECT_ALL, type Selection } from '../../lib/soulcaster/selection.js';
+import fc, { cases } from '../support/fast-check.js';
 import { anyDatabaseOf } from '../restore/any-database.js';
 import { differences, dumpDatabase, openPlain } from '../support/plain-dump.js';
 import { batch } from '../support/redis-calls.js';

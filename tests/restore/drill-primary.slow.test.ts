@@ -1,13 +1,13 @@
-import { UNSIGNED } from '../support/made-snapshots.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import fc, { cases } from '../support/fast-check.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
 import { startDrill } from '../../lib/restore/drill/run.js';
-import { SCRATCH_MARK } from '../../lib/restore/staged.js';
+import { SCRATCH_MARK } from '../../lib/restore/target.js';
 import type { RunRecord } from '../../lib/runs/model.js';
+import { UNSIGNED } from '../support/made-snapshots.js';
+import fc, { cases } from '../support/fast-check.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 

@@ -1,4 +1,3 @@
-import { UNSIGNED } from '../support/made-snapshots.js';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
@@ -8,9 +7,10 @@ import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-r
 import type { RedisPort } from '../../lib/ports/redis.js';
 import { drills, drillSchema } from '../../lib/restore/drill/record.js';
 import { startDrill } from '../../lib/restore/drill/run.js';
-import { SCRATCH_MARK } from '../../lib/restore/staged.js';
+import { SCRATCH_MARK } from '../../lib/restore/target.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { partName } from '../../lib/snapshot/names.js';
+import { UNSIGNED } from '../support/made-snapshots.js';
 import { dumpOf } from '../support/dumps.js';
 import { describeEngines } from '../support/describe-engines.js';
 import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';

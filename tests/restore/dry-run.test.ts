@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Plan } from '../../lib/restore/plan-counts.js';
+import type { Plan } from '../../lib/restore/plan.js';
 import type { Scope } from '../../lib/restore/model.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';

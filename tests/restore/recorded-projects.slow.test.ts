@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { loadWorkspace } from '../../dev/data/index.js';
 import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { RestoreContext } from '../../lib/restore/context.js';
-import { inspectProjects } from '../../lib/restore/origins.js';
+import { inspectProjects } from '../../lib/restore/inspect-task.js';
 import { recordedProjects } from '../../lib/restore/recorded-projects.js';
 import type { Manifest } from '../../lib/snapshot/manifest.js';
 import { sourceRecords, type SourceRecord } from '../../lib/snapshot/source-records.js';

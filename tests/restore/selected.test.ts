@@ -1,9 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { requestOf } from '../../lib/cli/restore/request.js';
 import { scopeSchema } from '../../lib/restore/model.js';
-import { confirmationFor, scopeWords } from '../../lib/restore/scope-words.js';
-import { isUnbounded, normalizeScope, sameScope } from '../../lib/restore/selected.js';
-import { restoreCommand } from '../../lib/restore/undo-command.js';
+import { confirmationFor, scopeWords, restoreCommand } from '../../lib/restore/scope-words.js';
+import { isUnbounded, normalizeScope, sameScope } from '../../lib/restore/scope.js';
 
 const NONE = { projects: [], families: [], matches: [], keys: [] };
 const DEFAULTS = { mode: 'replace', ttl: 'keep', safety: true, settle: true, reindex: true } as const;

@@ -1,9 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
-import { bitReader, bitWriter } from '../../lib/restore/bits.js';
-import { hashSet } from '../../lib/redis/key-sets.js';
-import { keySet } from '../../lib/restore/key-set.js';
+import { bitReader, bitWriter } from '../../lib/restore/plan.js';
+import { hashSet, keySet } from '../../lib/redis/key-sets.js';
 import { indexBuilder, unpackIndex } from '../../lib/snapshot/part-index.js';
+import fc from '../support/fast-check.js';
 
 const key = fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes));
 

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import fc from '../support/fast-check.js';
 import { planView } from '../../lib/cli/restore/plan-view.js';
 import type { DryRunResult } from '../../lib/restore/result.js';
 import { MODES } from '../../lib/restore/model.js';
-import type { Plan } from '../../lib/restore/plan-counts.js';
+import type { Plan } from '../../lib/restore/plan.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { fromText } from '../../lib/soulcaster/text.js';
+import fc from '../support/fast-check.js';
 import { changes } from '../support/dumps.js';
 import { batch } from '../support/redis-calls.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';

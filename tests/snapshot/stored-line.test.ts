@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import fc, { anyCharacter } from '../support/fast-check.js';
 import type { SentCommand } from '../../lib/ports/redis.js';
 import { itemCommands, valueCommands } from '../../lib/restore/write/commands.js';
-import { sizeOf, textOf } from '../../lib/restore/write/size.js';
+import { sizeOf } from '../../lib/restore/write/size.js';
+import { textOf } from '../../lib/restore/write/batch.js';
 import { encodeBatch } from '../../lib/services/upstash-redis/arguments.js';
 import { decodeLine, encodeLine, type RecordLine, type RecordValue } from '../../lib/snapshot/record.js';
 import { StoredLines, type StoredLine } from '../../lib/snapshot/stored-line.js';
 import type { Text } from '../../lib/soulcaster/text.js';
+import fc, { anyCharacter } from '../support/fast-check.js';
 
 const TYPES = ['hash', 'string', 'zset', 'set', 'list', 'json'] as const;
 

@@ -1,6 +1,6 @@
 import type { FullApp } from '../../app/app.js';
 import { AppError } from '../../errors.js';
-import { isUnbounded } from '../../restore/selected.js';
+import { isUnbounded } from '../../restore/scope.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../../restore/start.js';
 import type { Started } from '../../runs/engine.js';
 import type { RunRecord } from '../../runs/model.js';

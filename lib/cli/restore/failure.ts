@@ -1,9 +1,9 @@
 import { AppError } from '../../errors.js';
 import type { RestoreRequest } from '../../restore/start.js';
 import type { RunRecord } from '../../runs/model.js';
+import { interruptedText } from '../../restore/unfinished.js';
 import { errorOfRun } from '../carry-out.js';
 import { isWriteRefusal } from '../in-memory.js';
-import { interruptedText } from '../../restore/left-behind.js';
 import type { Undo } from './undo.js';
 import { sameRestore } from './words.js';
 

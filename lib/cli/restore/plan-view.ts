@@ -1,7 +1,5 @@
-import { ACTIONS, type Action, type Plan } from '../../restore/plan-counts.js';
+import { ACTIONS, type Action, type Plan } from '../../restore/plan.js';
 import { estimatedUsd } from '../../snapshot/kinds.js';
-import { count, counted, dollars, keyName, namesHint } from '../output/format.js';
-import { table } from '../output/table.js';
 import type { DryRunResult } from '../../restore/result.js';
 import {
   danglingWords,
@@ -13,6 +11,8 @@ import {
   userWords,
   workWords,
 } from '../../restore/plan-words.js';
+import { count, counted, dollars, keyName, namesHint } from '../output/format.js';
+import { table } from '../output/table.js';
 import { scopeWords, snapshotWords, targetWords } from './words.js';
 
 /** How many keys of an action are listed; the JSON document lists more. */

@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js';
 import { scopeSchema, type ExpiryRule, type Item, type Mode } from '../../restore/model.js';
-import { normalizeScope } from '../../restore/selected.js';
+import { normalizeScope } from '../../restore/scope.js';
 import type { RestoreRequest } from '../../restore/start.js';
 
 /** The options of the command line; `safety`, `settle` and `reindex` are false if their `--no-` option is given. */

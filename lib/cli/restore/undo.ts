@@ -4,9 +4,9 @@ import { isId } from '../../runs/ids.js';
 import type { RunRecord } from '../../runs/model.js';
 import { loadManifest } from '../../snapshot/manifest.js';
 import { readTombstone } from '../../snapshot/tombstone.js';
-import { EMPTY, hasWritten, SKIPPED } from '../../restore/left-behind.js';
-import { printable } from '../output/format.js';
+import { EMPTY, hasWritten, SKIPPED } from '../../restore/unfinished.js';
 import { fieldsOf } from '../../restore/result.js';
+import { printable } from '../output/format.js';
 import { restoreCommand } from './words.js';
 
 /** How to undo a restore. */

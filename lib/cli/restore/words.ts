@@ -1,7 +1,6 @@
-import type { RestoreNames } from '../../restore/naming.js';
+import type { RestoreNames } from '../../restore/result.js';
 import type { RestoreInput } from '../../restore/model.js';
-import { scopeWords as wordsOf } from '../../restore/scope-words.js';
-import { restoreCommand, sameRestore } from '../../restore/undo-command.js';
+import { scopeWords as wordsOf, restoreCommand, sameRestore } from '../../restore/scope-words.js';
 import { printable } from '../output/format.js';
 
 export { restoreCommand, sameRestore };

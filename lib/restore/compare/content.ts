@@ -1,26 +1,19 @@
 import { createHash } from 'node:crypto';
+import xxhash from 'xxhash-wasm';
 import {
+  toArgument,
   isDue,
   sameExpiry,
-  toArgument,
   type ExpiryTime,
   type RecordLine,
   type RecordType,
   type StreamValue,
 } from '../../snapshot/record.js';
 import { fromText, type Text } from '../../soulcaster/text.js';
-import { sameJson } from './canonical-json.js';
-import { elementBag, type ElementBag } from './element-bag.js';
-import { frame } from './frame.js';
-import {
-  allExpired,
-  leavingDifference,
-  withoutLeaving,
-  type LeavingField,
-  type LeavingFields,
-} from './leaving-fields.js';
-import { sameState, streamDigest, type StreamState } from './stream-digest.js';
-import type { Difference } from './types.js';
+import { elementBag, frame, sameState, streamDigest, type ElementBag, type StreamState } from './digests.js';
+
+/** The first difference, in this order. */
+export type Difference = 'type' | 'expiry' | 'field-expiry' | 'value';
 
 /** The content of a key that two equal keys must share. */
 export interface Content {
@@ -169,10 +162,128 @@ function streamValueDigest(): ValueDigest {
 
 /** A score as the eight bytes of its double: Redis versions print the same score differently. */
 function scoreBytes(score: string): Buffer {
-  const infinite = /^([+-]?)inf/i.exec(score);
-  const value = infinite === null ? Number(score) : infinite[1] === '-' ? -Infinity : Infinity;
   const bytes = Buffer.allocUnsafe(8);
   // Redis treats -0 and 0 as equal; adding 0 turns -0 into 0.
-  bytes.writeDoubleLE(value + 0);
+  bytes.writeDoubleLE(parseScore(score) + 0);
   return bytes;
+}
+
+/** The number of a score as a server prints it. */
+export function parseScore(score: string): number {
+  const infinite = /^([+-]?)inf/i.exec(score);
+  return infinite === null ? Number(score) : infinite[1] === '-' ? -Infinity : Infinity;
+}
+
+const hasher = await xxhash();
+const SEED_NAME = 3n;
+const SEED_VALUE = 4n;
+
+/** A field of a hash that expires soon. `value` is a hash (XXH64) of its name and value. */
+interface LeavingField {
+  readonly value: bigint;
+  readonly time: ExpiryTime;
+}
+
+/** By a hash of the field's name. */
+type LeavingFields = ReadonlyMap<bigint, LeavingField>;
+
+/**
+ * Moves the fields of a hash's line that expire before `horizon` into `into`. Such a field may vanish during the
+ * comparison, so each is compared with its own record, not as part of the hash.
+ */
+function withoutLeaving(line: RecordLine, horizon: number, into: Map<bigint, LeavingField>): RecordLine {
+  const soon = new Map<string, ExpiryTime>();
+  for (const [field, time] of line.fx ?? []) if (isDue(time, horizon)) soon.set(nameOf(field), time);
+  if (soon.size === 0 || line.t !== 'hash') return line;
+  const v: (readonly [Text, Text])[] = [];
+  for (const pair of line.v as readonly (readonly [Text, Text])[]) {
+    const time = soon.get(nameOf(pair[0]));
+    if (time === undefined) v.push(pair);
+    else into.set(...leavingEntry(pair, time));
+  }
+  return { ...line, v, fx: (line.fx ?? []).filter(([field]) => !soon.has(nameOf(field))) };
+}
+
+function leavingEntry([field, value]: readonly [Text, Text], time: ExpiryTime): [bigint, LeavingField] {
+  const name = fromText(field);
+  const framed = frame([name, fromText(value)]);
+  return [hasher.h64Raw(name, SEED_NAME), { value: hasher.h64Raw(framed, SEED_VALUE), time }];
+}
+
+/** Null when every present field is equal, and every absent one has expired by `now`. */
+function leavingDifference(wanted: LeavingFields, live: LeavingFields, now: number): 'field-expiry' | 'value' | null {
+  for (const [name, { time, value }] of live) {
+    const own = wanted.get(name);
+    if (own === undefined || !sameExpiry(own.time, time)) return 'field-expiry';
+    if (own.value !== value) return 'value';
+  }
+  for (const [name, { time }] of wanted) if (!live.has(name) && !isDue(time, now)) return 'field-expiry';
+  return null;
+}
+
+function allExpired(fields: LeavingFields, now: number): boolean {
+  for (const { time } of fields.values()) if (!isDue(time, now)) return false;
+  return true;
+}
+
+function nameOf(field: Text): string {
+  return JSON.stringify(field);
+}
+
+/** Whether two JSON texts are equal, regardless of key order and number format. */
+export function sameJson(a: string, b: string): boolean {
+  try {
+    return canonical(a) === canonical(b);
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+function canonical(text: string): string {
+  return JSON.stringify(sortKeys(JSON.parse(withMarkedNumbers(text))));
+}
+
+/** Turns numbers into marked strings: JSON.parse would round integers beyond 2^53, which a server keeps. */
+function withMarkedNumbers(text: string): string {
+  let result = '';
+  for (let at = 0; at < text.length;) {
+    const open = text.indexOf('"', at);
+    if (open < 0) return result + markNumbers(text.slice(at));
+    const end = endOfString(text, open);
+    result += `${markNumbers(text.slice(at, open))}"s${text.slice(open + 1, end)}`;
+    at = end;
+  }
+  return result;
+}
+
+/** The position after a string's closing quote. Uses a search: a pattern would overflow the stack on a long string. */
+function endOfString(text: string, open: number): number {
+  for (let from = open + 1; ;) {
+    const quote = text.indexOf('"', from);
+    if (quote < 0) throw new SyntaxError('unterminated string');
+    let backslashes = 0;
+    while (text[quote - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return quote + 1;
+    from = quote + 1;
+  }
+}
+
+function markNumbers(text: string): string {
+  return text.replace(/-?\d[\d.eE+-]*/g, (number) => `"n${canonicalNumber(number)}"`);
+}
+
+/** Integers exactly; all other numbers as their double. */
+function canonicalNumber(text: string): string {
+  if (/^-?\d+$/.test(text)) return String(BigInt(text));
+  const value = Number(text);
+  if (Number.isNaN(value)) throw new SyntaxError('invalid number');
+  return Number.isInteger(value) ? String(BigInt(value)) : String(value);
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  const pairs = Object.entries(value).map(([name, inner]) => [name, sortKeys(inner)] as const);
+  return { pairs: pairs.sort(([a], [b]) => (a < b ? -1 : 1)) };
 }

@@ -1,19 +1,43 @@
 import pMap, { pMapIterable } from 'p-map';
 import { isSentJson, type RedisPort, type WireValue } from '../../ports/redis.js';
-import type { TargetRecord } from '../model.js';
-import { BATCH_BYTES, gather, type Candidate } from './gather.js';
-import type { CompareOptions, Comparison, Difference } from './types.js';
 import { pipelineInHalves } from '../../redis/halving.js';
 import { parseExpiry, sameExpiry, isRecordType, keyOf, type RecordType } from '../../snapshot/record.js';
 import type { ReadOutcome, TypedKey } from '../../snapshot/read/batch.js';
 import { readValues } from '../../snapshot/read/field-expiry.js';
-import { asBuffer, isSent } from '../../snapshot/sent-value.js';
-import { pageSizes, type PageSizes, normalType } from '../../snapshot/scan/pages.js';
-import { contentBuilder, differenceOf, isOver, type Content, type FieldRule } from './content.js';
-import { readLive, type LiveState } from './read-live.js';
-import { readRefusedError, stopIfAborted } from './refusal.js';
+import { asBuffer, isSent, type FreshLine } from '../../snapshot/sent-value.js';
+import { pageSizes, normalType, type PageSizes } from '../../snapshot/scan/pages.js';
+import type { TargetRecord } from '../model.js';
+import { contentBuilder, differenceOf, isOver, type Content, type FieldRule, type Difference } from './content.js';
+import { readLive, readRefusedError, stopIfAborted, type LiveState } from './read-live.js';
 
-export type { CompareOptions, Comparison, Difference, Live } from './types.js';
+export type Live = 'equal' | 'different' | 'absent';
+
+export interface Comparison {
+  /** Its `rest` has been read. */
+  readonly record: TargetRecord;
+  /** For an expired record `absent`, or `different` when the key exists. */
+  readonly live: Live;
+  /** Null unless `live` is `different`, and for an expired record, which is not compared further. */
+  readonly difference: Difference | null;
+  /** Whether everything in the record has expired by now: its key may exist or not. */
+  readonly over: boolean;
+  /** Whether the key has a type, or an element, that no snapshot can hold. */
+  readonly unsavable: boolean;
+  /** Whether the key equals the record as it was before in-flight work was failed. */
+  readonly inFlight: boolean;
+  /** The key as a snapshot would hold it. Null if absent, larger than one reply, or still changing. */
+  readonly found: FreshLine | null;
+}
+
+export interface CompareOptions {
+  /** Batches of records read from the database concurrently. */
+  readonly inFlight: number;
+  /** Whether the expiry of single hash fields is compared. */
+  readonly fieldExpiry: boolean;
+  readonly signal: AbortSignal;
+  /** Milliseconds since the epoch: data that have expired by then may be absent. */
+  readonly now: () => number;
+}
 
 /**
  * Compares each record with its key in the database, in the order of the records. Reads only. Values are compared by
@@ -47,6 +71,72 @@ export async function* compareRecords(
 
 /** Keys of a batch before the sizes of the values there are known. */
 const FIRST_BATCH = 100;
+
+/** A record whose `rest` has been read. */
+interface Candidate {
+  readonly record: TargetRecord;
+  /** The content of a record of several lines; null for a record of one line, and for an expired one. */
+  readonly big: Content | null;
+  /** How both sides compare the expiry of fields. */
+  readonly rule: FieldRule;
+}
+
+/** Longer than any batch takes: fields that expire within this time may vanish during the comparison. */
+const LEAVING_MS = 60 * 60 * 1000;
+
+/** The intended size of a reply, so that few batches have to be cut in two. */
+const BATCH_BYTES = 256 * 1024;
+const BATCH_KEYS = 500;
+
+/**
+ * Gathers records into batches that are read with one request each; a big record is a batch alone. Values in the
+ * database may be much larger than the records: `shareOf` estimates a key's share of a batch from recent reads.
+ */
+async function* gather(
+  records: AsyncIterable<TargetRecord>,
+  options: Pick<CompareOptions, 'fieldExpiry' | 'signal' | 'now'>,
+  { shareOf }: Pick<PageSizes, 'shareOf'>,
+): AsyncGenerator<readonly Candidate[]> {
+  let batch: Candidate[] = [];
+  let bytes = 0;
+  let live = 0;
+  for await (const record of records) {
+    if (record.rest !== null && batch.length > 0) {
+      // The gathered batch is read from the database while this record is drained.
+      yield batch;
+      [batch, bytes, live] = [[], 0, 0];
+    }
+    const rule = { fieldExpiry: options.fieldExpiry, horizon: options.now() + LEAVING_MS };
+    batch.push({ record, big: await drain(record, rule, options.signal), rule });
+    bytes += sizeOf(record);
+    live += shareOf(record.first.t);
+    if (record.rest === null && bytes < BATCH_BYTES && live < 1 && batch.length < BATCH_KEYS) continue;
+    yield batch;
+    [batch, bytes, live] = [[], 0, 0];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function drain(
+  { first, rest, expired }: TargetRecord,
+  rule: FieldRule,
+  signal: AbortSignal,
+): Promise<Content | null> {
+  stopIfAborted(signal);
+  if (rest === null) return null;
+  const content = expired ? null : contentBuilder(first, rule);
+  for await (const line of rest) {
+    stopIfAborted(signal);
+    content?.add(line);
+  }
+  return content?.finish() ?? null;
+}
+
+/** The name is in the request, the value in its reply. */
+function sizeOf({ first }: TargetRecord): number {
+  return JSON.stringify(first.v).length + JSON.stringify(first.k).length;
+}
+
 /** Keys of one batch that need further requests and are read concurrently: streams, big values, and keys of another type. */
 const KEYS_AT_A_TIME = 4;
 

@@ -6,9 +6,8 @@ import { pagedKey, readPage } from '../../snapshot/read/paged.js';
 import type { RecordLine } from '../../snapshot/record.js';
 import { asBuffer, recordOf } from '../../snapshot/sent-value.js';
 import { normalType } from '../../snapshot/scan/pages.js';
+import { AppError, toAppError } from '../../errors.js';
 import { contentBuilder, type Content, type ContentBuilder, type FieldRule } from './content.js';
-import { readRefusedError, stopIfAborted } from './refusal.js';
-import type { CompareOptions } from './types.js';
 
 /** The state of a key in the database. */
 export type LiveState =
@@ -20,7 +19,10 @@ export type LiveState =
 
 type Found = Extract<LiveState, { kind: 'content' }> | Exclude<ReadOutcome, { kind: 'line' | 'big' }>;
 
-type ReadOptions = Pick<CompareOptions, 'signal'> & { readonly rule: FieldRule };
+interface ReadOptions {
+  readonly rule: FieldRule;
+  readonly signal: AbortSignal;
+}
 
 const ATTEMPTS = 3;
 
@@ -86,4 +88,15 @@ function unreadable({ type }: TypedKey, reason: string): LiveState {
   // The record was read once, so a value that is too large now is a different one.
   if (reason.includes('too large')) return { kind: 'too-large' };
   throw readRefusedError(`a value of type ${type} (${reason})`);
+}
+
+/** `what` is a command, or a description without names or values from the database. */
+export function readRefusedError(what: string): AppError {
+  return new AppError('redis-command', `The database refuses to show ${what}`, {
+    hint: 'Use the standard REST token, or let the ACL user read: see docs/operations.md.',
+  });
+}
+
+export function stopIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw toAppError(signal.reason);
 }

@@ -4,11 +4,10 @@ import { encryptName } from '../../snapshot/ledger.js';
 import { keyOf } from '../../snapshot/record.js';
 import { fromText, type Text } from '../../soulcaster/text.js';
 import { buildKey, classifyKey } from '../../soulcaster/keys.js';
-import { bitReader, type BitWriter } from '../bits.js';
+import type { KeySet } from '../../redis/key-sets.js';
+import { bitReader, countDangling, type BitWriter, type Plan } from '../plan.js';
 import type { RestoreContext, RestorePorts } from '../context.js';
-import type { KeySet } from '../key-set.js';
 import type { TargetRecord } from '../model.js';
-import { countDangling, type Plan } from '../plan-counts.js';
 import { sizeOf } from '../write/size.js';
 import { findExisting } from './compare-pages.js';
 

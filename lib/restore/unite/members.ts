@@ -1,12 +1,13 @@
 import type { RedisArgument, RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
 import { AppError } from '../../errors.js';
 import { byBytes, pipelineInHalves, saysTooLarge } from '../../redis/halving.js';
-import { parseExpiry, type ExpiryTime, isRecordType, type RecordLine } from '../../snapshot/record.js';
+import { parseExpiry, isRecordType, type ExpiryTime, type RecordLine } from '../../snapshot/record.js';
 import { normalType } from '../../snapshot/scan/pages.js';
 import { fromText, type Text } from '../../soulcaster/text.js';
 import type { ClassifiedKey } from '../../soulcaster/keys.js';
 import type { MemberList } from '../../soulcaster/member-lists.js';
-import { attachKey } from '../write/refusal.js';
+import { parseScore } from '../compare/content.js';
+import { attachKey } from '../write/errors.js';
 
 export interface Member {
   readonly name: Buffer;
@@ -39,8 +40,9 @@ export const PAGE = 1000;
 export const NAME_BYTES = 128 * 1024;
 
 /** Cuts members, or names, so that each piece fits into one command; one that is larger is a piece alone. */
-export function* memberPages<T>(items: readonly T[], nameOf: (item: T) => Buffer): Generator<T[]> {
-  for (const some of byBytes(items, (item) => nameOf(item).length + 3, NAME_BYTES)) {
+export function* memberPages<T extends Member | Buffer>(items: readonly T[]): Generator<T[]> {
+  const bytesOf = (item: Member | Buffer): number => (Buffer.isBuffer(item) ? item : item.name).length + 3;
+  for (const some of byBytes(items, bytesOf, NAME_BYTES)) {
     for (let at = 0; at < some.length; at += PAGE) yield some.slice(at, at + PAGE);
   }
 }
@@ -110,13 +112,8 @@ function scoreOf({ type }: MemberList, value: RedisValue): string | null {
   return value === null ? null : String(value);
 }
 
-export function sameScore(one: string | null, other: string | null): boolean {
-  return one === other || number(one) === number(other);
-}
-
-function number(score: string | null): number {
-  const infinite = /^([+-]?)inf/i.exec(score ?? '');
-  return infinite === null ? Number(score) : infinite[1] === '-' ? -Infinity : Infinity;
+export function sameScore(one: string, other: string): boolean {
+  return one === other || parseScore(one) === parseScore(other);
 }
 
 export function valueOf(reply: RedisReply | undefined): RedisValue {

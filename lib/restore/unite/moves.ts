@@ -1,19 +1,19 @@
 import type { RedisCommand, RedisPort, RedisReply } from '../../ports/redis.js';
 import { buildKey } from '../../soulcaster/keys.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
+import { inHalves, saysTooLarge, tooLarge } from '../../redis/halving.js';
+import { beginWalk, NEW_WALK, walkAgain } from '../../redis/scan.js';
+import { hashSet } from '../../redis/key-sets.js';
+import { memberListOf } from '../../soulcaster/member-lists.js';
 import { addSpent, openContext, spentSince, type RestoreContext, type RestorePorts } from '../context.js';
-import { enterPhase } from '../phases.js';
-import { itemsIn, listMode } from '../selected.js';
-import { continueLater, walk, type LiveKey } from '../walk.js';
+import { enterPhase } from '../checkpoint.js';
+import { itemsIn, listMode } from '../scope.js';
+import { continueLater, walk, type LiveKey } from '../live.js';
 import { runCommands, memberPages, valueOf, memberTooLarge, PAGE } from './members.js';
 import { placementWriter, readPlacements } from './placed.js';
 import { livePlacements, sourcePlacements } from './tasks.js';
 import { listOf } from './unite.js';
 import { send } from './write.js';
-import { inHalves, saysTooLarge, tooLarge } from '../../redis/halving.js';
-import { beginWalk, NEW_WALK, walkAgain } from '../../redis/scan.js';
-import { hashSet } from '../../redis/key-sets.js';
-import { memberListOf } from '../../soulcaster/member-lists.js';
 
 /**
  * Records, before the plan, the members of those live lists whose members are in one list of the group only: mode
@@ -85,7 +85,7 @@ export async function misplacedFinder(
 export async function removeMisplaced({ redis }: RestoreContext, misplaced: AsyncIterable<Misplaced>): Promise<void> {
   for await (const { live, names } of misplaced) {
     const remove = listOf(live.key, 'merge')?.list.type === 'zset' ? 'ZREM' : 'SREM';
-    for (const some of memberPages(names, (name) => name)) {
+    for (const some of memberPages(names)) {
       await send(redis, [[remove, live.key, ...some] satisfies RedisCommand]);
     }
   }
@@ -192,7 +192,7 @@ async function* membersAmong(
   for (let at = 0; at < keys.length; at += AT_ONCE) {
     const turn = keys
       .slice(at, at + AT_ONCE)
-      .flatMap((live) => [...memberPages(namesOf(live), (name) => name)].map((names) => ({ live, names })));
+      .flatMap((live) => [...memberPages(namesOf(live))].map((names) => ({ live, names })));
     const commands = turn.map(({ live, names }): RedisCommand => {
       return [memberListOf(live.known)?.type === 'zset' ? 'ZMSCORE' : 'SMISMEMBER', live.key, ...names];
     });

@@ -4,12 +4,12 @@ import type { Manifest } from '../../snapshot/manifest.js';
 import { sourceRecords } from '../../snapshot/source-records.js';
 import type { RestoreContext, RestorePorts } from '../context.js';
 import type { TargetRecord } from '../model.js';
-import type { Proof } from '../proof-counts.js';
-import { loadSafetyManifest } from '../saved-manifest.js';
-import { itemsIn, listMode } from '../selected.js';
+import { countKey, type Proof } from '../proof.js';
+import { loadSafetyManifest } from '../safety.js';
+import { itemsIn, listMode } from '../scope.js';
 import { allLines, memberPages, membersOf, NAME_BYTES, readLivePages, sameScore, type ListPage } from './members.js';
 import { readPlacements, type Placements } from './placed.js';
-import { countList, sourcePlacements } from './tasks.js';
+import { sourcePlacements } from './tasks.js';
 import { listOf } from './unite.js';
 
 /** The most pages and bytes of the safety snapshot's lists in one request, and in memory. */
@@ -72,7 +72,7 @@ export async function proveKept(
     if (!IN_SCOPE.has(belongs(keyOf(first), found.known))) continue;
     if (first.x !== undefined && isDue(first.x, context.now())) continue;
     for await (const line of allLines(first, rest)) {
-      for (const members of memberPages(membersOf(line), ({ name }) => name)) {
+      for (const members of memberPages(membersOf(line))) {
         batch.push({ key: keyOf(first), ...found, members, expiresAt: first.x });
         bytes += members.reduce((sum, { name }) => sum + name.length, 0);
         if (batch.length >= PAGES || bytes >= BYTES) await flush();
@@ -81,8 +81,7 @@ export async function proveKept(
   }
   if (batch.length > 0) await flush();
   if (lost.size > 0) await excuseExpired(context, lost, records);
-  for (const { key, known } of lost.values())
-    await countList(ports, proof, key, known.family, 'different', 'members-lost');
+  for (const { key } of lost.values()) await countKey(ports, proof, key, 'different', 'members-lost');
 }
 
 async function excuseExpired(

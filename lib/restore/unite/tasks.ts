@@ -7,19 +7,18 @@ import { isDue, keyOf } from '../../snapshot/record.js';
 import type { RunRecord } from '../../runs/model.js';
 import { classifyKey } from '../../soulcaster/keys.js';
 import { keepLocks } from '../../soulcaster/locks.js';
-import type { LackFinder } from '../abilities.js';
+import type { LedgerKey } from '../../snapshot/manifest.js';
+import type { LackFinder, Needs } from '../abilities.js';
 import { openContext, spentSince, type RestoreContext, type RestorePorts } from '../context.js';
-import { allSourceKeys } from '../key-set.js';
+import { allSourceKeys } from '../working-objects.js';
 import type { TargetRecord } from '../model.js';
-import type { Needs } from '../needs.js';
-import { countAction, countLack, countType, EXAMPLES, needsExample, type Plan } from '../plan-counts.js';
-import { countProof, needsProofExample, type Proof, type Verdict } from '../proof-counts.js';
-import type { BitWriter } from '../bits.js';
-import { stagingPrefix } from '../staged.js';
-import { listMode } from '../selected.js';
+import { countAction, countLack, countType, addName, addExample, type Plan, type BitWriter } from '../plan.js';
+import { countKey, type Proof, type Verdict } from '../proof.js';
+import { stagingPrefix } from '../target.js';
+import { listMode } from '../scope.js';
 import type { ComparisonContext } from './compare-pages.js';
 import { plannedDangling, withoutDangling } from './dangling.js';
-import { allLines, runCommands, memberPages, membersOf, NAME_BYTES, type Member } from './members.js';
+import { allLines, runCommands, memberPages, membersOf, NAME_BYTES } from './members.js';
 import { placementPrefix, placementWriter, readPlacements, type Placements, type PlacementWriter } from './placed.js';
 import { listAction, listOf, uniter, type ListOutcome, type Uniter } from './unite.js';
 
@@ -111,20 +110,18 @@ export async function planLists(
   const isItems = 'items' in input.scope;
   const report = async (outcome: ListOutcome): Promise<void> => {
     const action = listAction(outcome, mode);
+    const name = (): Promise<LedgerKey> => encryptName(ports.encryptor, outcome.key);
     countAction(plan, outcome.known.family, action);
     if (outcome.expiry && mode === 'merge') plan.lists.expiry += 1;
     if (outcome.lacking > 0 && (action === 'write' || action === 'unite' || action === 'overwrite'))
       countType(plan, outcome.record.first.t);
-    for (const code of await finder.find(needsOf(outcome, comparison)))
-      await countLack(plan, code, () => encryptName(ports.encryptor, outcome.key));
+    for (const code of await finder.find(needsOf(outcome, comparison))) await countLack(plan, code, name);
     if (outcome.live !== 'other' && outcome.live !== 'unsavable') plan.lists.added += outcome.lacking;
     else {
       plan.lists.wrongType += 1;
-      if (plan.lists.wrong.length < EXAMPLES) plan.lists.wrong.push(await encryptName(ports.encryptor, outcome.key));
+      await addName(plan.lists.wrong, name);
     }
-    if ((isItems || action !== 'write') && action !== 'same' && needsExample(plan, action)) {
-      plan.examples.push({ action, key: await encryptName(ports.encryptor, outcome.key) });
-    }
+    if ((isItems || action !== 'write') && action !== 'same') await addExample(plan, action, name);
   };
   const comparison: ComparisonContext = {
     redis,
@@ -161,7 +158,7 @@ function countingUniter(redis: RedisPort, report: (outcome: ListOutcome) => Prom
       for await (const line of allLines(record.first, record.rest)) {
         const members = membersOf(line);
         lacking += members.length;
-        scripts ||= members.some(({ name }) => !isUtf8(name)) || [...memberPages(members, nameOf)].length > 1;
+        scripts ||= members.some(({ name }) => !isUtf8(name)) || [...memberPages(members)].length > 1;
         const large = members.filter(({ name }) => name.length > NAME_BYTES);
         for (const { name } of large) await runCommands(redis, [['SMISMEMBER', key, name]]);
       }
@@ -250,10 +247,10 @@ export async function proveLists(
 ): Promise<Uniter> {
   const mode = listMode(context.input);
   const report = async (outcome: ListOutcome): Promise<void> => {
-    const { key, known, lacking, live, record } = outcome;
+    const { key, lacking, live, record } = outcome;
     const isOver = record.first.x !== undefined && isDue(record.first.x, context.now());
     const verdict = isOver && live === 'none' ? 'expired' : verdictOf(outcome, mode);
-    await countList(ports, proof, key, known.family, verdict, lacking > 0 ? 'members' : 'expiry');
+    await countKey(ports, proof, key, verdict, lacking > 0 ? 'members' : 'expiry');
   };
   return uniter(await comparisonContextOf(ports, context, run), report, null);
 }
@@ -266,20 +263,6 @@ function verdictOf({ differ, expiry, lacking, live }: ListOutcome, mode: string)
   return live === 'none' || differ > 0 || expiry ? 'kept' : 'equal';
 }
 
-/** Counts a list in a proof, and names a list that fails the proof. */
-export async function countList(
-  ports: RestorePorts,
-  proof: Proof,
-  key: Buffer,
-  family: string,
-  verdict: Verdict,
-  difference: string,
-): Promise<void> {
-  countProof(proof, family, verdict);
-  if (!needsProofExample(proof, verdict)) return;
-  proof.examples.push({ verdict, key: await encryptName(ports.encryptor, key), difference });
-}
-
 /** The lists of live members before the first write; used by mode `missing` only. */
 async function loadLivePlacements(
   ports: RestorePorts,
@@ -288,8 +271,4 @@ async function loadLivePlacements(
 ): Promise<Placements | null> {
   if (input.mode !== 'missing' || state.targetEmpty) return null;
   return readPlacements(ports.store, livePlacements(run));
-}
-
-function nameOf({ name }: Member): Buffer {
-  return name;
 }

@@ -3,7 +3,7 @@ import { keyOf } from '../../snapshot/record.js';
 import { classifyKey, type ClassifiedKey } from '../../soulcaster/keys.js';
 import { memberListOf, type MemberList } from '../../soulcaster/member-lists.js';
 import type { Mode, TargetRecord } from '../model.js';
-import type { Action } from '../plan-counts.js';
+import type { Action } from '../plan.js';
 import { comparePages, type ComparedPage, type ComparisonContext } from './compare-pages.js';
 import {
   allLines,
@@ -129,7 +129,7 @@ export function uniter(
   return {
     async add(record) {
       const own = membersOf(record.first);
-      if (record.rest !== null || [...memberPages(own, nameOf)].length > 1) {
+      if (record.rest !== null || [...memberPages(own)].length > 1) {
         await addLarge(record);
         return;
       }
@@ -160,7 +160,7 @@ function pageOf({ first }: TargetRecord, members: readonly Member[]): ListPage |
 async function* pagesOf(record: TargetRecord): AsyncGenerator<ListPage> {
   let members: Member[] = [];
   for await (const line of allLines(record.first, record.rest)) {
-    const pages = [...memberPages([...members, ...membersOf(line)], nameOf)];
+    const pages = [...memberPages([...members, ...membersOf(line)])];
     members = pages.pop() ?? [];
     for (const some of pages) {
       const page = pageOf(record, some);
@@ -169,10 +169,6 @@ async function* pagesOf(record: TargetRecord): AsyncGenerator<ListPage> {
   }
   const last = members.length === 0 ? null : pageOf(record, members);
   if (last !== null) yield last;
-}
-
-function nameOf({ name }: Member): Buffer {
-  return name;
 }
 
 /** What the plan does with a list. */

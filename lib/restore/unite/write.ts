@@ -1,9 +1,9 @@
+import { toArgument, type RecordLine } from '../../snapshot/record.js';
 import type { RedisCommand, RedisPort } from '../../ports/redis.js';
 import { atOnce } from '../../redis/at-once.js';
 import { inHalves, isTooLarge } from '../../redis/halving.js';
-import { toArgument, type RecordLine } from '../../snapshot/record.js';
 import { toText } from '../../soulcaster/text.js';
-import { STAGED_TTL_MS } from '../write/limits.js';
+import { STAGED_TTL_MS } from '../write/size.js';
 import { valueCommands } from '../write/commands.js';
 import type { Mode } from '../model.js';
 import { runCommands, memberTooLarge, valueOf, type ListPage, type Member } from './members.js';

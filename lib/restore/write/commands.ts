@@ -1,9 +1,8 @@
-import type { RedisArgument, RedisCommand, SentCommand } from '../../ports/redis.js';
 import { toArgument as timeArgument, type RecordLine, type StreamValue } from '../../snapshot/record.js';
+import type { RedisArgument, RedisCommand, SentCommand } from '../../ports/redis.js';
 import type { Text } from '../../soulcaster/text.js';
-import { COMMAND_ELEMENTS, PAGE_BYTES } from './limits.js';
-import type { BatchItem } from './model.js';
-import { toArgument, wireBytes } from './size.js';
+import { COMMAND_ELEMENTS, PAGE_BYTES, toArgument, wireBytes } from './size.js';
+import type { BatchItem } from './writer.js';
 
 /** A command that adds to a value, and its share of a page. */
 export interface ValueCommand {
@@ -115,6 +114,6 @@ function* batchElements(
   if (count > 0) yield { command: [...head, ...args], wire, elements: count };
 }
 
-function withWireSize(command: RedisCommand, elements: number): ValueCommand {
+export function withWireSize(command: RedisCommand, elements: number): ValueCommand {
   return { command, wire: command.reduce<number>((sum, argument) => sum + wireBytes(argument), 0), elements };
 }

@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.js';
+import { AppError, type ErrorCode } from '../../errors.js';
 import {
   JsonArguments,
   type RedisArgument,
@@ -7,9 +7,11 @@ import {
   type SentCommand,
 } from '../../ports/redis.js';
 import { saysFull } from '../../redis/at-once.js';
-import { isStaged } from '../staged.js';
-import { attachKey } from './refusal.js';
 import { errorKind } from '../../snapshot/read/batch.js';
+import type { Encryptor } from '../../ports/crypto.js';
+import { encryptName } from '../../snapshot/ledger.js';
+import type { LedgerKey } from '../../snapshot/manifest.js';
+import { isStaged } from '../target.js';
 
 const RECORD_TOO_LARGE = /max single record size exceeded/i;
 const KEY_TOO_LARGE = /max key size exceeded/i;
@@ -66,4 +68,42 @@ function hintFor(name: string, text: string): string {
 /** A staged name means nothing to operators: the code that staged the key adds the key's real name. */
 function isStagedName(key: RedisArgument): boolean {
   return typeof key === 'string' && isStaged(Buffer.from(key));
+}
+
+/** An error of the target, with its key. The key's name must be encrypted before it is shown where names are encrypted. */
+class WriteRefusal extends AppError {
+  constructor(
+    error: AppError,
+    readonly key: Buffer,
+  ) {
+    super(error.code, error.message, { hint: error.hint, transient: error.transient, cause: error.cause ?? error });
+  }
+}
+
+/** Errors about the command that was sent; all others are about the database as a whole. */
+const ABOUT_A_KEY: ReadonlySet<ErrorCode> = new Set(['redis-command', 'redis-reply-too-large', 'redis-denied']);
+
+/** Attaches the key to an error, unless it has one already. */
+export function attachKey(key: RedisArgument, error: unknown): unknown {
+  if (!(error instanceof AppError) || error instanceof WriteRefusal || !ABOUT_A_KEY.has(error.code)) return error;
+  return new WriteRefusal(error, typeof key === 'object' ? Buffer.from(key) : Buffer.from(String(key)));
+}
+
+/** Adds the name of the attached key to the error's message, encrypted where names are encrypted. */
+export async function showKeyName(encryptor: Encryptor, error: unknown): Promise<unknown> {
+  if (!(error instanceof WriteRefusal)) return error;
+  const { code, message, hint, transient, cause, key } = error;
+  return new AppError(code, `${message}, for key ${shownName(await encryptName(encryptor, key))}`, {
+    hint,
+    transient,
+    cause,
+  });
+}
+
+const LONGEST = 100;
+
+/** A key's name as it may appear in a run's record and in an error: encrypted where names are encrypted. */
+export function shownName(key: LedgerKey): string {
+  if (typeof key === 'string') return JSON.stringify(key.slice(0, LONGEST));
+  return 'age' in key ? `age:${key.age}` : `base64:${key.b.slice(0, LONGEST)}`;
 }

@@ -1,17 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import type { RedisCommand, RedisPort } from '../../ports/redis.js';
+import { errorKind } from '../../snapshot/read/batch.js';
 import type { Mode, TargetRecord } from '../model.js';
 import { writeBatch, type Batch } from './batch.js';
-import { errorKind } from '../../snapshot/read/batch.js';
 import { fieldExpiryError } from './errors.js';
-import { BATCH_BYTES, BATCH_KEYS, COMMAND_ELEMENTS, PAGE_BYTES } from './limits.js';
-import { addCounts, NO_COUNTS, type BatchItem, type WriteCounts, type Writer } from './model.js';
-import { isEmpty, sizeOf, toArgument, wireBytes } from './size.js';
+import {
+  BATCH_BYTES,
+  BATCH_KEYS,
+  COMMAND_ELEMENTS,
+  PAGE_BYTES,
+  isEmpty,
+  sizeOf,
+  toArgument,
+  wireBytes,
+} from './size.js';
+import { addCounts, NO_COUNTS, openWire, type BatchItem, type WriteCounts, type Writer, type Wire } from './writer.js';
 import { writeStaged } from './staged.js';
-import { openWire, type Wire } from './wire.js';
-
-export { stagingPrefix } from '../staged.js';
-export type { WriteCounts } from './model.js';
 
 export interface WriteOptions {
   readonly mode: Mode;
@@ -114,21 +118,23 @@ async function* unitsOf(
         yield record;
         continue;
       }
+      const isOneCommand = stored !== undefined && stored.elements <= COMMAND_ELEMENTS;
       // For a key to remove, only the name is sent.
       const sent = gone ? wireBytes(toArgument(first.k)) : size.wire;
       if (wire > 0 && wire + sent > batchBytes) yield takeBatch();
       if (gone) expired.push(toArgument(first.k));
-      else items.push({ line: first, key: toArgument(first.k), bytes: size.bytes, args: argsOf(stored) });
+      else
+        items.push({
+          line: first,
+          key: toArgument(first.k),
+          bytes: size.bytes,
+          args: isOneCommand ? stored.args : null,
+        });
       wire += sent;
       if (items.length + expired.length >= BATCH_KEYS) yield takeBatch();
     }
   }
   if (items.length + expired.length > 0) yield takeBatch();
-}
-
-/** Null when the value needs more than one command. */
-function argsOf(stored: TargetRecord['stored']): BatchItem['args'] {
-  return stored !== undefined && stored.elements <= COMMAND_ELEMENTS ? stored.args : null;
 }
 
 /** Runs a bounded number of jobs concurrently. */

@@ -1,30 +1,36 @@
-import type { JsonArguments, RedisArgument } from '../../ports/redis.js';
+import type { RedisArgument } from '../../ports/redis.js';
 import type { RecordLine, RecordValue } from '../../snapshot/record.js';
 import type { Text } from '../../soulcaster/text.js';
-import type { BatchItem } from './model.js';
 
-/** Bytes in the database, and the approximate bytes in a request: data that are not UTF-8 are sent as hex. */
-interface Size {
-  readonly bytes: number;
-  readonly wire: number;
-}
+/**
+ * Upstash refuses requests over 10 MB (upstash.com/docs/redis/troubleshooting/max_request_size_exceeded). Sizes here
+ * are those of `wireBytes`; JSON escaping lengthens a text up to six times, so a page stays below the limit.
+ */
+export const PAGE_BYTES = 1024 * 1024;
+/** Elements of a page, in all of its commands. */
+export const PAGE_ELEMENTS = 2000;
+/** Elements of a command: a pair of a hash counts once, and a script can unpack at most 7,000 arguments. */
+export const COMMAND_ELEMENTS = 1000;
+
+/** The size of a batch of ordinary records: one transaction, which blocks the database's other clients. */
+export const BATCH_BYTES = 384 * 1024;
+export const BATCH_KEYS = 500;
+
+/** Expiry of staged keys, which a process that dies leaves behind. */
+export const STAGED_TTL_MS = 24 * 60 * 60 * 1000;
 
 export function toArgument(text: Text): RedisArgument {
   return typeof text === 'string' ? text : Buffer.from(text.b, 'base64');
 }
 
-/** The value of a string. */
-export function textOf({ args, line }: BatchItem): RedisArgument | JsonArguments {
-  return args ?? toArgument(line.v as Text);
-}
-
+/** The approximate bytes in a request: data that are not UTF-8 are sent as hex. */
 export function wireBytes(argument: RedisArgument): number {
   if (typeof argument === 'string') return Buffer.byteLength(argument);
   return typeof argument === 'number' ? String(argument).length : 2 * argument.length;
 }
 
-/** The size of a line's key and value; the names in `fx` and a stream's groups are not counted. */
-export function sizeOf(line: RecordLine): Size {
+/** The size of a line's key and value, in the database and in a request; not of the names in `fx` and a stream's groups. */
+export function sizeOf(line: RecordLine): { readonly bytes: number; readonly wire: number } {
   let [bytes, wire] = [0, 0];
   const add = (text: Text): void => {
     const length = typeof text === 'string' ? Buffer.byteLength(text) : Buffer.byteLength(text.b, 'base64');

@@ -1,25 +1,22 @@
-import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
-import { fromText, type Text } from '../../soulcaster/text.js';
 import {
+  toArgument as timeArgument,
   compareExpiry,
   isDue,
-  toArgument as timeArgument,
-  type ExpiryTime,
   keyOf,
+  type ExpiryTime,
   type RecordLine,
   type RecordType,
 } from '../../snapshot/record.js';
-import type { TargetRecord } from '../model.js';
-import { valueCommands, type ValueCommand } from './commands.js';
-import { stagedKeyError, valuesOf, commandError } from './errors.js';
-import { STAGED_TTL_MS } from './limits.js';
-import { NO_COUNTS, type WriteCounts, type Writer } from './model.js';
-import { pagesOf, sendPage } from './pages.js';
-import { attachKey } from './refusal.js';
-import { writePieces } from './pieces.js';
-import { sizeOf, toArgument } from './size.js';
-import { loadStream } from './stream.js';
+import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
+import { fromText, type Text } from '../../soulcaster/text.js';
 import { errorKind } from '../../snapshot/read/batch.js';
+import type { TargetRecord } from '../model.js';
+import { STAGED_TTL_MS, sizeOf, toArgument } from './size.js';
+import { valueCommands, type ValueCommand } from './commands.js';
+import { stagedKeyError, valuesOf, commandError, attachKey } from './errors.js';
+import { NO_COUNTS, type WriteCounts, type Writer } from './writer.js';
+import { pagesOf, sendPage, writePieces } from './pages.js';
+import { loadStream } from './stream.js';
 
 /** Writes a record page by page under a staged name, and then renames it to its key in one step. */
 export async function writeStaged(writer: Writer, record: TargetRecord): Promise<WriteCounts> {
@@ -34,7 +31,9 @@ export async function writeStaged(writer: Writer, record: TargetRecord): Promise
     const state = await stateOf(writer, name, first.t);
     if (state.type === 'none' && (expected === 0 || isOver())) return await removeEmpty(writer, key);
     if (isCounted(first.t) ? state.size !== expected : state.type === 'none') throw stagedKeyError();
-    return await publish(writer, { name, key, type: first.t, expiresAt: first.x, state, bytes: meter.bytes });
+    const staged = { name, key, type: first.t, expiresAt: first.x, state, bytes: meter.bytes };
+    // Renames the key to its final name, whole and with its expiry.
+    return await (writer.mode === 'missing' ? publishMissing(writer, staged) : publishOver(writer, staged));
   } catch (error) {
     // The last fields may have expired in between.
     if (isOver() && (await stateOf(writer, name, first.t)).type === 'none') return await removeEmpty(writer, key);
@@ -171,11 +170,6 @@ async function stateOf({ wire }: Writer, key: RedisArgument, type: RecordType): 
   // A key of another type has no size here; its type distinguishes it.
   const counted = size !== undefined && 'value' in size ? Number(size.value) : -1;
   return { type: Buffer.isBuffer(found.value) ? found.value.toString('latin1') : '', size: counted };
-}
-
-/** Renames a staged key to its final name, whole and with its expiry. */
-function publish(writer: Writer, staged: Staged): Promise<WriteCounts> {
-  return writer.mode === 'missing' ? publishMissing(writer, staged) : publishOver(writer, staged);
 }
 
 async function publishOver(writer: Writer, staged: Staged): Promise<WriteCounts> {

@@ -1,10 +1,11 @@
+import { AppError } from '../../errors.js';
 import type { RedisArgument, RedisCommand, RedisReply } from '../../ports/redis.js';
-import type { RecordLine, StreamValue } from '../../snapshot/record.js';
-import { valueCommands, type ValueCommand } from './commands.js';
-import { commandError, stagedKeyError } from './errors.js';
-import type { Writer } from './model.js';
+import type { RecordLine, StreamValue, PendingEntry, StreamGroup } from '../../snapshot/record.js';
 import { pagesOf, sendPage } from './pages.js';
-import { sendGroups } from './stream-groups.js';
+import { withWireSize, valueCommands, type ValueCommand } from './commands.js';
+import { commandError, stagedKeyError, valuesOf } from './errors.js';
+import type { Writer } from './writer.js';
+import { COMMAND_ELEMENTS, toArgument } from './size.js';
 
 /** Writes a whole stream under a staged name. Returns the expected number of entries. */
 export async function loadStream(writer: Writer, name: string, lines: AsyncIterable<RecordLine>): Promise<number> {
@@ -121,10 +122,70 @@ async function sendCounters({ wire }: Writer, name: string, state: StreamValue):
   const command = countersCommand(name, state);
   if (command === null) return;
   await wire.pipeline([command]).catch((error: unknown) => {
-    if (!isRefusal(error)) throw error;
+    if (!(error instanceof AppError) || error.code !== 'redis-command') throw error;
   });
 }
 
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'redis-command';
+/** Writes groups, their consumers and their pending entries. */
+async function sendGroups(writer: Writer, name: string, groups: readonly StreamGroup[]): Promise<void> {
+  for (const group of groups) {
+    await createGroup(writer, name, group);
+    for await (const { commands } of pagesOf(membersOf(name, group), writer.wire.pageBytes))
+      valuesOf(await sendPage(writer, name, commands), commands);
+  }
+}
+
+/** Older servers do not support ENTRIESREAD; then the group's lag is unknown, as it was on such a server. */
+async function createGroup({ wire }: Writer, name: string, group: StreamGroup): Promise<void> {
+  const create = createCommand(name, { ...group, entriesRead: null });
+  const tries: RedisCommand[] = group.entriesRead === null ? [create] : [createCommand(name, group), create];
+  let refusal = '';
+  for (const command of tries) {
+    const [reply] = await wire.pipeline([command]);
+    if (reply !== undefined && 'value' in reply) return;
+    refusal = reply?.error ?? '';
+    // The group was created by an earlier try whose reply was lost.
+    if (refusal.startsWith('BUSYGROUP')) return;
+  }
+  throw commandError('XGROUP', refusal);
+}
+
+/** The command that creates a group, without its consumers. */
+export function createCommand(name: RedisArgument, group: StreamGroup): RedisCommand {
+  const create: RedisCommand = ['XGROUP', 'CREATE', name, toArgument(group.name), group.lastId];
+  return group.entriesRead === null ? create : [...create, 'ENTRIESREAD', group.entriesRead];
+}
+
+/** The commands that add a group's consumers and pending entries. */
+export function* membersOf(name: RedisArgument, group: StreamGroup): Generator<ValueCommand> {
+  const groupName = toArgument(group.name);
+  for (const consumer of group.consumers) {
+    yield withWireSize(['XGROUP', 'CREATECONSUMER', name, groupName, toArgument(consumer)], 1);
+  }
+  for (const entries of groupDeliveries(group.pending)) {
+    const [, consumer, time, deliveries] = entries[0];
+    const ids = entries.map(([id]) => id);
+    const state: RedisArgument[] = ['TIME', time, 'RETRYCOUNT', deliveries, 'FORCE', 'JUSTID'];
+    yield withWireSize(['XCLAIM', name, groupName, toArgument(consumer), 0, ...ids, ...state], 1);
+  }
+}
+
+type Delivery = [PendingEntry, ...PendingEntry[]];
+
+/** Groups adjacent entries of one delivery, which share a command. */
+function* groupDeliveries(pending: readonly PendingEntry[]): Generator<Delivery> {
+  let open: Delivery | null = null;
+  for (const entry of pending) {
+    if (open !== null && open.length < COMMAND_ELEMENTS && isSameDelivery(open[0], entry)) {
+      open.push(entry);
+      continue;
+    }
+    if (open !== null) yield open;
+    open = [entry];
+  }
+  if (open !== null) yield open;
+}
+
+function isSameDelivery(a: PendingEntry, b: PendingEntry): boolean {
+  return a[2] === b[2] && a[3] === b[3] && JSON.stringify(a[1]) === JSON.stringify(b[1]);
 }

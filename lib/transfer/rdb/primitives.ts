@@ -6,7 +6,7 @@ export class RdbError extends Error {}
 /** Redis takes no string beyond 512 MiB unless configured to. */
 const MAX_STRING_BYTES = 1024 * 1024 * 1024;
 
-export type Length = { readonly length: number } | { readonly encoding: number };
+type Length = { readonly length: number } | { readonly encoding: number };
 
 /** A length, or the number of a string's encoding. */
 export function readLength(window: Window): Length {

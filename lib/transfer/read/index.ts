@@ -67,7 +67,7 @@ function describeFormat(start: string): string {
 const CHUNK_BYTES = 256 * 1024;
 
 /** A file that is read once, from beginning to end. */
-export interface Input {
+interface Input {
   /** The file's name without folders. */
   readonly name: string;
   readonly size: number;

@@ -3,7 +3,7 @@ import { linePlace, malformedFault } from '../fault.js';
 
 const NEWLINE = 0x0a;
 /** The largest line of a snapshot: one reply of 10 MiB, whose bytes JSON may escape to six times as many. */
-export const MAX_LINE_BYTES = 64 * 1024 * 1024;
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /** A line without its line end. */
 export interface Line {

@@ -76,7 +76,7 @@ export async function* recordItems(lines: AsyncGenerator<Line>, facts: ReadingFa
 }
 
 /** Throws FileFault for a line that is not a JSON object. */
-export function parseObject({ number, text: json }: Line): Record<string, unknown> {
+function parseObject({ number, text: json }: Line): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(json);

@@ -1,17 +1,16 @@
 import { isUtf8 } from 'node:buffer';
-import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
-import { RUN_ASSEMBLED } from '../../restore/write/assemble.js';
-import { valueCommands } from '../../restore/write/commands.js';
-import { toArgument } from '../../restore/write/size.js';
-import { countersCommand, lastIdCommands } from '../../restore/write/stream.js';
-import { createCommand, membersOf } from '../../restore/write/stream-groups.js';
 import {
-  fitsSet,
   toArgument as timeArgument,
+  fitsSet,
   endsRecord,
   type RecordLine,
   type StreamValue,
 } from '../../snapshot/record.js';
+import type { RedisArgument, RedisCommand } from '../../ports/redis.js';
+import { RUN_ASSEMBLED } from '../../restore/write/pages.js';
+import { valueCommands } from '../../restore/write/commands.js';
+import { toArgument } from '../../restore/write/size.js';
+import { countersCommand, lastIdCommands, createCommand, membersOf } from '../../restore/write/stream.js';
 import type { SourceRecord } from '../../snapshot/source-records.js';
 import type { Text } from '../../soulcaster/text.js';
 
@@ -73,7 +72,7 @@ function* streamCommands(
   if (counting !== null) yield counting;
   for (const group of value.groups ?? []) {
     yield createCommand(key, counters ? group : { ...group, entriesRead: null });
-    yield* membersOf(key, group);
+    for (const { command } of membersOf(key, group)) yield command;
   }
 }
 

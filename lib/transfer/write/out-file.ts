@@ -5,10 +5,10 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { AppError } from '../../errors.js';
-import { errnoOf, isDiskFull } from '../fault.js';
 import type { Encryptor } from '../../ports/crypto.js';
+import { errnoOf, isDiskFull } from '../fault.js';
 
-export interface Written {
+interface Written {
   readonly bytes: number;
   /** Of the file on disk, in hex. */
   readonly sha256: string;

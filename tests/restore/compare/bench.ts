@@ -1,4 +1,5 @@
-import { compareRecords, type CompareOptions, type Difference, type Live } from '../../../lib/restore/compare/index.js';
+import { compareRecords, type CompareOptions, type Live } from '../../../lib/restore/compare/index.js';
+import type { Difference } from '../../../lib/restore/compare/content.js';
 import type { TargetRecord } from '../../../lib/restore/model.js';
 import type { RedisPort } from '../../../lib/ports/index.js';
 import type { RecordLine } from '../../../lib/snapshot/record.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { sameJson } from '../../../lib/restore/compare/content.js';
 import fc from '../../support/fast-check.js';
-import { sameJson } from '../../../lib/restore/compare/canonical-json.js';
 
 /** The same value written another way: other order of keys, spaces, escapes. */
 function rewritten(value: unknown): string {

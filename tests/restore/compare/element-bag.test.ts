@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { elementBag } from '../../../lib/restore/compare/digests.js';
 import fc from '../../support/fast-check.js';
-import { elementBag } from '../../../lib/restore/compare/element-bag.js';
 
 const text = fc.string({ maxLength: 3 });
 const pairs = fc.array(fc.tuple(text, text), { maxLength: 80 });

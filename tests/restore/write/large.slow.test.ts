@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RecordLine } from '../../../lib/snapshot/record.js';
-import { piecesOf } from '../../../lib/restore/write/pieces.js';
+import { piecesOf } from '../../../lib/restore/write/pages.js';
 import type { Command } from '../../support/redis-calls.js';
 import { NOTHING_WRONG, openWriteBench, recordsOf, twice, type WriteBench } from './write-bench.js';
 

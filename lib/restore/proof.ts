@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import type { Ports } from '../ports/index.js';
+import { encryptName } from '../snapshot/ledger.js';
+import { classifyKey } from '../soulcaster/keys.js';
 import { ledgerKeySchema } from '../snapshot/manifest.js';
 
 /**
@@ -46,11 +49,23 @@ export function addProof(to: Proof, from: Proof): void {
     const sum = (to.byFamily[family] ??= none());
     for (const verdict of VERDICTS) sum[verdict] += tally[verdict];
   }
-  for (const example of from.examples) if (needsProofExample(to, example.verdict)) to.examples.push(example);
+  for (const example of from.examples) if (needsExample(to, example.verdict)) to.examples.push(example);
 }
 
-/** Whether the proof names one more key of this verdict. */
-export function needsProofExample(proof: Proof, verdict: Verdict): boolean {
+/** Counts a key, and names one that fails the proof, encrypted where names are encrypted. */
+export async function countKey(
+  { encryptor }: Pick<Ports, 'encryptor'>,
+  proof: Proof,
+  key: Buffer,
+  verdict: Verdict,
+  difference: string | null,
+): Promise<void> {
+  countProof(proof, classifyKey(key.toString('utf8')).family, verdict);
+  if (!needsExample(proof, verdict)) return;
+  proof.examples.push({ verdict, key: await encryptName(encryptor, key), difference });
+}
+
+function needsExample(proof: Proof, verdict: Verdict): boolean {
   const named = verdict === 'blocked' || verdict === 'missing' || verdict === 'different';
   return named && proof.examples.length < EXAMPLES;
 }

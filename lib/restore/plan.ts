@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ledgerKeySchema, type LedgerKey } from '../snapshot/manifest.js';
-import { lackSchema, type LackCode } from './lacks.js';
+import { lackSchema, type LackCode } from './abilities.js';
 
 /**
  * What the restore does with a key: `write`, the key is absent; `overwrite`, it differs; `unite`, it is a list that
@@ -14,7 +14,7 @@ export type Action = (typeof ACTIONS)[number];
 
 /** The first difference of an overwritten key. */
 export const REASONS = ['type', 'expiry', 'field-expiry', 'value'] as const;
-export type Reason = (typeof REASONS)[number];
+type Reason = (typeof REASONS)[number];
 
 const count = z.number().default(0);
 const tallySchema = z.object({
@@ -77,7 +77,7 @@ export const planSchema = z.object({
 export type Plan = z.infer<typeof planSchema>;
 
 /** How many names are kept of each action. */
-export const EXAMPLES = 20;
+const EXAMPLES = 20;
 
 function noTally(): Tally {
   return { write: 0, overwrite: 0, unite: 0, fail: 0, same: 0, keep: 0, blocked: 0, expired: 0, remove: 0 };
@@ -134,7 +134,17 @@ export function countErased(plan: Plan, family: string): void {
 /** Counts a key of an external id that is left out; `name` encrypts its name. */
 export async function countDangling({ dangling }: Plan, name: () => Promise<LedgerKey>): Promise<void> {
   dangling.count += 1;
-  if (dangling.names.length < EXAMPLES) dangling.names.push(await name());
+  await addName(dangling.names, name);
+}
+
+/** Adds a name to a list unless the list has enough; `name` encrypts it where names are encrypted. */
+export async function addName(names: LedgerKey[], name: () => Promise<LedgerKey>): Promise<void> {
+  if (names.length < EXAMPLES) names.push(await name());
+}
+
+/** Names a key with what is done with it, unless enough keys of this action are named. */
+export async function addExample(plan: Plan, action: Action, name: () => Promise<LedgerKey>): Promise<void> {
+  if (needsExample(plan, action)) plan.examples.push({ action, key: await name() });
 }
 
 /** Adds one plan to another in place. */
@@ -169,7 +179,7 @@ export function addPlan(to: Plan, from: Plan): void {
   to.bytes.absent += from.bytes.absent;
 }
 
-export function needsExample(plan: Plan, action: Action): boolean {
+function needsExample(plan: Plan, action: Action): boolean {
   return plan.examples.filter((example) => example.action === action).length < EXAMPLES;
 }
 
@@ -179,7 +189,7 @@ export async function countLack(plan: Plan, code: LackCode, name: () => Promise<
   const lack = known ?? { code, count: 0, names: [] };
   if (known === undefined) plan.lacks.push(lack);
   lack.count += 1;
-  if (lack.names.length < EXAMPLES) lack.names.push(await name());
+  await addName(lack.names, name);
 }
 
 function noReasons(): Record<Reason, number> {
@@ -193,4 +203,29 @@ function addLack(plan: Plan, lack: Plan['lacks'][number]): void {
     known.count += lack.count;
     known.names.push(...lack.names.slice(0, Math.max(0, EXAMPLES - known.names.length)));
   }
+}
+
+/** A sequence of bits as base64: bit n of the sequence is bit n % 8 of byte n / 8. */
+export interface BitWriter {
+  push(bit: boolean): void;
+  base64(): string;
+}
+
+export function bitWriter(): BitWriter {
+  const bytes: number[] = [];
+  let count = 0;
+  return {
+    push(bit) {
+      if (count % 8 === 0) bytes.push(0);
+      if (bit) bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) | (1 << (count % 8));
+      count += 1;
+    },
+    base64: () => Buffer.from(bytes).toString('base64'),
+  };
+}
+
+/** Reads bit n of a BitWriter's output; bits beyond its end are 0. */
+export function bitReader(base64: string): (at: number) => boolean {
+  const bytes = Buffer.from(base64, 'base64');
+  return (at) => ((bytes[at >>> 3] ?? 0) & (1 << (at % 8))) !== 0;
 }

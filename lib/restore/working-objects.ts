@@ -6,22 +6,23 @@ import { duplicateLines } from '../snapshot/duplicates.js';
 import { keySet, type KeySet } from '../redis/key-sets.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { partIndexSchema, unpackIndex, type PartIndex, type UnpackedIndex } from '../snapshot/part-index.js';
-
-export { keySet, type KeySet } from '../redis/key-sets.js';
+import { dropIndexes } from '../snapshot/finalize.js';
+import { partName } from '../snapshot/names.js';
+import { placementPrefix } from './unite/placed.js';
 
 /** Where a restore stores the key hashes of one part of its source while it runs. */
 export function sourceIndexName(run: string, part: number): string {
   return `${sourceIndexPrefix(run)}${String(part).padStart(6, '0')}.json`;
 }
 
-export function sourceIndexPrefix(run: string): string {
+function sourceIndexPrefix(run: string): string {
   return `runs/${run}/source/`;
 }
 
+/** Stores the index of a part; another attempt may have stored it. */
 export async function writeIndex(store: ObjectStore, name: string, index: PartIndex): Promise<void> {
   const body = encodeJson(index);
   if ((await store.create(name, body)).created) return;
-  // Another attempt at the same task wrote the same index; anything else is overwritten.
   if ((await readIndex(store, name)) === null) await overwriteObject(store, name, body);
 }
 
@@ -35,13 +36,8 @@ export function allSourceKeys(store: ObjectStore, run: string, manifest: Manifes
   const keys = keySet(sourceIndexes(store, run, manifest, manifest.parts.keys()));
   sourceKeys.set(store, { run, keys });
   // A failed read is not cached: the next task tries again.
-  keys.catch(() => forgetSourceKeys(store));
+  keys.catch(() => sourceKeys.delete(store));
   return keys;
-}
-
-/** Frees the memory of a large set when the run is over. */
-export function forgetSourceKeys(store: ObjectStore): void {
-  sourceKeys.delete(store);
 }
 
 /**
@@ -72,4 +68,25 @@ export async function loadIndex(store: ObjectStore, name: string): Promise<Unpac
 async function readIndex(store: ObjectStore, name: string): Promise<UnpackedIndex | null> {
   const index = await readKnown(store, name, partIndexSchema);
   return index === null ? null : unpackIndex(index);
+}
+
+/**
+ * Removes objects that only a run in progress needs and that would reveal encrypted keys to readers of the store:
+ * hashes of key names, and ids of jobs, clusters and users found by phase `check` (its markers). No phase that may
+ * still run reads any of them.
+ */
+export async function tidyUp(store: ObjectStore, run: string): Promise<void> {
+  // Frees the memory of a large set.
+  sourceKeys.delete(store);
+  await dropIndexes(store, run);
+  for (const prefix of [sourceIndexPrefix(run), placementPrefix(run), `runs/${run}/tasks/check-`]) {
+    for await (const { name } of store.list(prefix)) await store.remove(name);
+  }
+}
+
+/** The same for a restore that ends before it writes, plus the parts that its plan saved. */
+export async function tidyUpPlan(store: ObjectStore, run: string): Promise<void> {
+  await tidyUp(store, run);
+  // If the bucket retains objects, `prune` removes them later, as it does with parts that a dead task still writes.
+  for await (const { name } of store.list(partName(run, ''))) await store.remove(name).catch(() => undefined);
 }
