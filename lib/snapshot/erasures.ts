@@ -61,11 +61,16 @@ export async function loadErasedIds(ports: ErasurePorts, other: OtherErasures | 
 
 /** The list of one store and, in a second store, those that a replication replaced. */
 async function loadLists(ports: ErasurePorts): Promise<Erasure[]> {
-  const names: string[] = [];
-  for await (const { name } of ports.store.list(REPLACED_PREFIX)) names.push(name);
   const lists: (readonly Erasure[])[] = [];
-  for (const name of [...names, ERASURES_NAME]) lists.push(await entriesOf(ports, name, await ports.store.read(name)));
+  for (const name of [...(await replacedNames(ports.store)), ERASURES_NAME])
+    lists.push(await entriesOf(ports, name, await ports.store.read(name)));
   return lists.flat();
+}
+
+async function replacedNames(store: ObjectStore): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of store.list(REPLACED_PREFIX)) names.push(name);
+  return names;
 }
 
 /** Each entry once, withdrawn if one of its copies is, the oldest first. */
@@ -79,10 +84,16 @@ function unite(entries: readonly Erasure[]): Erasure[] {
 }
 
 /**
- * Copies the list of `from` to `to`. A list that is there and has another content is kept beside it, since it may have
- * entries that the new one lacks, and since lists can be encrypted so that this process cannot read them.
+ * Copies the lists of `from` to `to`: also those that are kept beside its list, since `from` may have been a second store. A
+ * list that is there and has another content is kept beside the new one, since it may have entries that the new one lacks,
+ * and since lists can be encrypted so that this process cannot read them.
  */
 export async function copyErasures(from: ObjectStore, to: ObjectStore): Promise<void> {
+  for (const name of await replacedNames(from)) {
+    const list = await from.read(name);
+    // The name is the hash of the content: a list of this name that is there already is the same.
+    if (list !== null) await to.create(name, list.body);
+  }
   const found = await from.read(ERASURES_NAME);
   const there = await to.read(ERASURES_NAME);
   if (found === null || there?.body.equals(found.body) === true) return;

@@ -24,6 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 const store = (): ObjectStore => folder.store;
+const noonText = '2026-11-22T12:00:00.000Z';
 const said = { by: 'ops', reason: 'before the migration' };
 const pin = (id: string, at = store()) => pinSnapshot({ clock: noon(), store: at }, id, said);
 const forget = (id: string, force = false) =>
@@ -112,6 +113,24 @@ describe('a pinned snapshot', () => {
     await replicate({ ...ports, store: next.store }, { dryRun: false });
     expect((await readPins(second.store)).has(ids[1] ?? '')).toBe(false);
     await Promise.all([second.remove(), next.remove()]);
+  });
+
+  it('leaves every erasure list for a third store, once the second store has taken the place of the first', async () => {
+    const [second, next, third] = [await folderStore(), await folderStore(), await folderStore()];
+    const encryptor = ageEncryptor({ recipients: [], identity: null });
+    const erasure = (id: string) => ({ ...said, kind: 'project' as const, id, projects: [id], at: noonText });
+    const copy = (from: ObjectStore, to: ObjectStore) =>
+      replicate(
+        { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED, store: from, replica: to },
+        { dryRun: false },
+      );
+    await saveErasure({ store: store(), encryptor }, erasure('p1'));
+    await copy(store(), second.store);
+    await saveErasure({ store: next.store, encryptor }, erasure('p2'));
+    await copy(next.store, second.store);
+    for (let times = 0; times < 2; times++) await copy(second.store, third.store);
+    expect((await loadErasedIds({ store: third.store, encryptor })).projects).toEqual(['p1', 'p2']);
+    await Promise.all([second.remove(), next.remove(), third.remove()]);
   });
 
   it('is pinned in the second store as well where the pin is from before a signing key was set', async () => {
