@@ -6,10 +6,20 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { Encryptor } from '../../lib/ports/index.js';
-import type { Manifest } from '../../lib/snapshot/manifest.js';
+import { type Manifest, manifestSchema, ledgerSchema, type Ledger } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { readableWords } from './encryption-search.js';
 import { scanningTwice } from './intercept.js';
+import { pathToFileURL } from 'node:url';
+import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
+import { projectLabel, labelProjects } from '../../lib/snapshot/counts.js';
+import { cli, cliJson, type Variables } from '../cli/fixture.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
+import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
+import fc from '../support/fast-check.js';
+import { AppError } from '../../lib/errors.js';
+import { addToLedger, hasEncryptedNames, openLedger } from '../../lib/snapshot/ledger.js';
+import { partIndexSchema, type PartIndex } from '../../lib/snapshot/part-index.js';
 
 const run = promisify(execFile);
 const KEYS = 60;
@@ -95,3 +105,168 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
 function reader(identity: string): Encryptor {
   return ageEncryptor({ recipients: [], identity });
 }
+
+describe('names of keys on the command line', () => {
+  const PROJECT = 'cmwhitefalcon01';
+  const HEAVY = `feedback:${PROJECT}:tooheavyitem`;
+  const HINT = 'set BACKUP_AGE_IDENTITY to the secret key of one of the recipients';
+  const SEALED = /^\(encrypted\)\s+\S/m;
+
+  let database: TestDatabase;
+  let server: UpstashRedisStandIn;
+  const folders: FolderStore[] = [];
+  let identity = '';
+  let another = '';
+
+  /** A separate store with one snapshot in it, and what the command said of that. */
+  async function taken(keys: Variables): Promise<{ env: Variables; stderr: string; code: number }> {
+    const store = await folderStore();
+    folders.push(store);
+    const env = {
+      BACKUP_STORE: pathToFileURL(store.folder).href,
+      UPSTASH_REDIS_REST_URL: server.url,
+      UPSTASH_REDIS_REST_TOKEN: 'test-token',
+    };
+    const { stderr, code } = await cli(['backup'], { ...env, ...keys });
+    return { env, stderr, code };
+  }
+
+  beforeAll(async () => {
+    [identity, another] = [await generateX25519Identity(), await generateX25519Identity()];
+    database = await startTestDatabase();
+    await database.redis.hset(`project:${PROJECT}`, 'id', PROJECT);
+    // A single field that is larger than a reply may be cannot be read.
+    await database.redis.hset(HEAVY, 'body', 'x'.repeat(40_000));
+    server = await startUpstashRedis({ redisUrl: database.url, token: 'test-token', requestLimitBytes: 20_000 });
+  });
+  afterAll(async () => {
+    await server.stop();
+    await database.stop();
+    for (const folder of folders) await folder.remove();
+  });
+
+  it('are shown with the identity; without it only their number and the reasons are shown', async () => {
+    const { env, stderr, code } = await taken({ BACKUP_AGE_RECIPIENTS: await identityToRecipient(identity) });
+    expect([code, stderr]).toEqual([3, expect.stringContaining('  (encrypted): one element is too large for a reply')]);
+    expect(stderr).toContain(HINT);
+    expect(stderr).not.toContain('tooheavyitem');
+
+    for (const keys of [{}, { BACKUP_AGE_IDENTITY: another }]) {
+      const { stdout } = await cli(['show', 'newest'], { ...env, ...keys });
+      expect(stdout).toMatch(SEALED);
+      expect(stdout).toContain(HINT);
+      expect(stdout).not.toContain(PROJECT);
+      expect(stdout).toContain(projectLabel(PROJECT));
+    }
+    const opened = { ...env, BACKUP_AGE_IDENTITY: identity };
+    const { stdout } = await cli(['show', 'newest'], opened);
+    expect(stdout).toContain(`${HEAVY}  one element is too large for a reply`);
+    expect(stdout).not.toMatch(SEALED);
+    expect(stdout).not.toContain(HINT);
+    const { json } = await cliJson(['show', 'newest'], opened);
+    expect(manifestSchema.parse(json['manifest']).ledger.failed.keys).toMatchObject([{ key: HEAVY }]);
+  });
+
+  it('are in the warning of the backup where it has the identity', async () => {
+    const recipient = await identityToRecipient(identity);
+    const { stderr } = await taken({ BACKUP_AGE_RECIPIENTS: recipient, BACKUP_AGE_IDENTITY: identity });
+    expect(stderr).toContain(`  ${HEAVY}: one element is too large for a reply`);
+    expect(stderr).not.toContain(HINT);
+  });
+
+  it('need no key where nothing is encrypted, not even a well-formed one', async () => {
+    const { env, stderr } = await taken({});
+    expect(stderr).toContain(`  ${HEAVY}: one element is too large for a reply`);
+    const { code, stdout } = await cli(['show', 'newest'], { ...env, BACKUP_AGE_IDENTITY: 'not-an-identity' });
+    expect([code, stdout]).toEqual([0, expect.stringContaining(`${HEAVY}  one element is too large`)]);
+  });
+});
+
+const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array));
+const list = fc.constantFrom('failed', 'unsupported', 'changedMeanwhile');
+
+function emptyLedger(): Ledger {
+  const none = () => ({ count: 0, keys: [] });
+  return { saved: 0, expiredMeanwhile: 0, changedMeanwhile: none(), unsupported: none(), failed: none() };
+}
+
+async function stored(encryptor: Encryptor, entries: readonly (readonly ['failed', Buffer])[]): Promise<Ledger> {
+  let ledger = emptyLedger();
+  for (const [name, key] of entries) ledger = await addToLedger(encryptor, ledger, name, key, 'ERR');
+  return ledgerSchema.parse(JSON.parse(JSON.stringify(ledger)));
+}
+
+describe('an encrypted ledger', () => {
+  it('decrypts to the ledger without recipients, for any bytes of the keys', async () => {
+    const identity = await generateX25519Identity();
+    const recipients = [await identityToRecipient(identity)];
+    const [plain, both] = [ageEncryptor({ recipients: [], identity: null }), ageEncryptor({ recipients, identity })];
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(list, bytes), { maxLength: 4 }), async (entries) => {
+        let [open, sealed] = [emptyLedger(), emptyLedger()];
+        for (const [name, key] of entries) {
+          open = await addToLedger(plain, open, name, key, 'ERR');
+          sealed = await addToLedger(both, sealed, name, key, 'ERR');
+        }
+        const read = ledgerSchema.parse(JSON.parse(JSON.stringify(sealed)));
+        expect([hasEncryptedNames(open), hasEncryptedNames(read)]).toEqual([false, entries.length > 0]);
+        expect(await openLedger(both, read)).toEqual(open);
+        expect(await openLedger(both, open)).toEqual(open);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('keeps an altered name encrypted, and decrypts the others', async () => {
+    const identity = await generateX25519Identity();
+    const encryptor = ageEncryptor({ recipients: [await identityToRecipient(identity)], identity });
+    const names = ['first', 'second'].map((name) => Buffer.from(name));
+    const ledger = await stored(
+      encryptor,
+      names.map((name) => ['failed', name] as const),
+    );
+    const altered = { key: { age: Buffer.from('no age file').toString('base64') }, reason: 'ERR' };
+    ledger.failed.keys[0] = altered;
+    expect((await openLedger(encryptor, ledger)).failed.keys).toEqual([altered, { key: 'second', reason: 'ERR' }]);
+  });
+
+  it('throws an error that does not mean that a name cannot be decrypted', async () => {
+    const encryptor = ageEncryptor({
+      recipients: [await identityToRecipient(await generateX25519Identity())],
+      identity: null,
+    });
+    const ledger = await stored(encryptor, [['failed', Buffer.from('name')]]);
+    const broken = {
+      ...encryptor,
+      canOpen: true,
+      open: () => Promise.reject(new AppError('internal', 'x', { hint: '' })),
+    };
+    await expect(openLedger(broken, ledger)).rejects.toMatchObject({ code: 'internal' });
+  });
+});
+
+describe('labels of projects', () => {
+  const project = fc.option(fc.oneof(fc.constant('__proto__'), fc.string()), { nil: null });
+  const table = fc.array(fc.tuple(fc.constant('hash'), fc.constant('feedback'), project));
+
+  it('replace every id beside an encrypted part, and none beside a plain one', () => {
+    fc.assert(
+      fc.property(table, (rows) => {
+        const index: PartIndex = { hashes: 'AA==', lines: 'BB==', kinds: 'CC==', table: rows, voids: [3] };
+        expect(labelProjects(index, '')).toBe(index);
+        const labelled = partIndexSchema.parse(labelProjects(index, '.age'));
+        expect({ ...labelled, table: [] }).toEqual({ ...index, table: [] });
+        expect(labelled.table.map(([, , label]) => label)).toEqual(
+          rows.map(([, , id]) => (id === null ? null : projectLabel(id))),
+        );
+        const labels = labelled.table.flatMap(([, , label]) => label ?? []);
+        expect(labels.filter((label) => !/^sha256:[0-9a-f]{16}$/.test(label))).toEqual([]);
+      }),
+    );
+  });
+
+  it('are the first 64 bits of SHA-256 in hexadecimal', () => {
+    // FIPS 180-2, appendix B.1: the digest of "abc".
+    expect(projectLabel('abc')).toBe('sha256:ba7816bf8f01cfea');
+  });
+});

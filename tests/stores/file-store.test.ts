@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, afterAll, beforeAll } from '@jest/globals';
 import type { ObjectStore } from '../../lib/ports/store.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { fileStore } from '../../lib/stores/file/store.js';
 import { collect } from '../contracts/object-store-listings.js';
+import { retryingStore } from '../../lib/stores/retrying.js';
+import { objectStoreContract } from '../contracts/object-store.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -129,4 +131,21 @@ it.each<[string, (store: ObjectStore) => Promise<unknown>]>([
   setImmediate(() => (turns += 1));
   for (let asked = 0; asked < 3; asked++) await ask(store);
   expect(turns).toBe(1);
+});
+
+describe('an object store', () => {
+  let folder: string;
+  let opened = 0;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'file-store-'));
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const open = () => Promise.resolve(fileStore({ folder: join(folder, `store-${opened++}`) }));
+
+  objectStoreContract('fileStore', open);
+  objectStoreContract('fileStore with retries', async () => retryingStore(await open(), systemClock()), 1100);
 });

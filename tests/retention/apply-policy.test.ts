@@ -4,6 +4,7 @@ import { applyPolicy, dayOf, monthOf, weekOf } from '../../lib/retention/apply-p
 import type { Policy, RetentionEntry, Situation } from '../../lib/retention/policy.js';
 import { timeOfId } from '../../lib/runs/ids.js';
 import { entryAt, NONE, type Made } from './entries.js';
+import { forecast } from '../../lib/retention/forecast.js';
 
 const isTrusted = ({ state }: RetentionEntry): boolean => state === 'trusted';
 
@@ -196,5 +197,126 @@ describe('retention', () => {
     const entries = days([10, 100]);
     const forged = entryAt({ ...GOOD, keys: 100, isAuthentic: false, at: NOW + DAY_MS });
     expect(applyPolicy([...entries, forged], NONE, situation()).held).toMatch(/has 10 keys/);
+  });
+});
+
+describe('the forecast of a removal', () => {
+  const DAY_MS = 86_400_000;
+  const NOW = Date.parse('2026-11-22T12:00:00Z');
+  const UNPINNED = new Set<string>();
+
+  function daysOf(policy: Partial<Policy>, ages: readonly number[], pinned = UNPINNED): (number | null)[] {
+    const entries = ages.map((age) => entryAt({ at: NOW - age * DAY_MS, keys: 10, kind: 'good', isAuthentic: true }));
+    const found = forecast(entries, { ...NONE, ...policy }, pinned, NOW);
+    return entries.map(({ id }) => {
+      const goesAt = found.get(id)?.goesAt ?? null;
+      return goesAt === null ? null : Math.round((Date.parse(goesAt) - NOW) / DAY_MS);
+    });
+  }
+
+  it('is when the policy keeps as many newer snapshots', () => {
+    expect(daysOf({ keepLast: 7 }, [0, 1, 2])).toEqual([7, 6, 5]);
+  });
+
+  it('is now if no rule keeps the snapshot', () => {
+    const old = entryAt({ at: NOW - 9 * DAY_MS, keys: 10, kind: 'good', isAuthentic: true });
+    const young = entryAt({ at: NOW - DAY_MS, keys: 10, kind: 'good', isAuthentic: true });
+    const found = forecast([old, young], { ...NONE, keepLast: 1 }, UNPINNED, NOW);
+    expect(found.get(old.id)).toEqual({ kept: ['no-rule'], goesAt: new Date(NOW).toISOString() });
+    expect(found.get(young.id)?.kept).toEqual(['newest-verified', 'last']);
+  });
+
+  it('waits for the monthly rule, and is never while the snapshot is pinned', () => {
+    // The last of November takes its place, once December has one.
+    expect(daysOf({ keepDaily: 3, keepMonthly: 2 }, [0])).toEqual([9]);
+    const entry = entryAt({ at: NOW, keys: 10, kind: 'good', isAuthentic: true });
+    const pinned = forecast([entry], { ...NONE, keepLast: 1 }, new Set([entry.id]), NOW);
+    expect(pinned.get(entry.id)).toEqual({ kept: ['newest-verified', 'last', 'pinned'], goesAt: null });
+  });
+
+  it('is missing while removals are held', () => {
+    const before = entryAt({ at: NOW - DAY_MS, keys: 1000, kind: 'good', isAuthentic: true });
+    const after = entryAt({ at: NOW, keys: 10, kind: 'good', isAuthentic: true });
+    const found = forecast([before, after], { ...NONE, keepLast: 1 }, UNPINNED, NOW);
+    expect([...found.values()].map(({ goesAt }) => goesAt)).toEqual([null, null]);
+  });
+
+  it('takes little time for a realistic number of snapshots', () => {
+    const ages = Array.from({ length: 500 }, (_, at) => at / 2);
+    const policy = { keepLast: 3, keepWithinHours: 48, keepDaily: 14, keepWeekly: 8, keepMonthly: 12 };
+    const before = performance.now();
+    daysOf(policy, ages);
+    expect(performance.now() - before).toBeLessThan(5000);
+  });
+});
+
+describe('weeks', () => {
+  it('are ISO 8601 weeks, also around a new year', () => {
+    const week = (text: string) => weekOf(Date.parse(text));
+    // 2026-12-28 is a Monday, the first day of the week 2026-W53, which ends on 2027-01-03.
+    expect(week('2027-01-03T23:59:59Z')).toBe(week('2026-12-28T00:00:00Z'));
+    expect(week('2026-12-27T23:59:59Z')).toBe(week('2026-12-28T00:00:00Z') - 1);
+    expect(week('2027-01-04T00:00:00Z')).toBe(week('2026-12-28T00:00:00Z') + 1);
+  });
+});
+
+describe('what takes no slot', () => {
+  const NOW = Date.parse('2026-11-22T12:00:00Z');
+  const HOUR = 3_600_000;
+  const POLICY = { ...NONE, keepLast: 2, asideDays: 14 };
+  const IDLE = { now: NOW, inUse: new Set<string>(), lastRunsFailed: false };
+
+  function entry(hours: number, changes: Partial<RetentionEntry> = {}, keys = 100): RetentionEntry {
+    return { ...entryAt({ at: NOW - hours * HOUR, keys, kind: 'good', isAuthentic: true }), ...changes };
+  }
+
+  const kept = (entries: readonly RetentionEntry[], situation = {}) => {
+    const { decisions, held } = applyPolicy(entries, POLICY, { ...IDLE, ...situation });
+    return { held, ids: decisions.filter(({ keep }) => keep).map(({ id }) => id), decisions };
+  };
+
+  describe('doubtful snapshots', () => {
+    it('take no slot, hold no removals, and are limited to the newest and the oldest since the last trusted one', () => {
+      const trusted = [entry(400), entry(401), entry(402)];
+      const doubtful = Array.from({ length: 30 }, (_, n) => entry(n + 1, { state: 'doubtful' }, 1));
+      const { held, ids } = kept([...doubtful, ...trusted]);
+      expect(held).toBeNull();
+      expect(ids.filter((id) => trusted.some((each) => each.id === id))).toEqual([trusted[0]?.id, trusted[1]?.id]);
+      const left = doubtful.filter(({ id }) => ids.includes(id));
+      expect(left).toHaveLength(10);
+      expect(ids).toContain(doubtful.at(-1)?.id);
+      expect(ids).toContain(doubtful[0]?.id);
+    });
+
+    it('are removed when they are old and there is a trusted one', () => {
+      const old = entry(15 * 24 + 1, { state: 'doubtful' });
+      expect(kept([entry(1), old]).ids).not.toContain(old.id);
+    });
+  });
+
+  describe('snapshots of other databases', () => {
+    it('are kept, and take no slot', () => {
+      const others = [entry(1, { ours: false, state: 'foreign' }), entry(2, { ours: false, state: 'foreign' })];
+      const own = [entry(3), entry(4), entry(5)];
+      const { decisions, ids } = kept([...others, ...own]);
+      expect(ids).toEqual([...others, ...own.slice(0, 2)].map(({ id }) => id));
+      expect(decisions[0]?.reasons).toEqual(['other-source']);
+    });
+
+    it('cannot be distinguished without a configured database: nothing is removed', () => {
+      const { held, ids } = kept([entry(1), entry(2), entry(3)], { ambiguous: true });
+      expect(held).toMatch(/several databases/);
+      expect(ids).toHaveLength(3);
+    });
+  });
+
+  describe('untrusted snapshots', () => {
+    it('are kept until an operator decides', () => {
+      const forged = entry(1, { state: 'untrusted' });
+      const { decisions, ids } = kept([forged, entry(2), entry(3), entry(4)]);
+      expect(ids).toContain(forged.id);
+      expect(decisions[0]?.reasons).toContain('untrusted');
+      expect(ids).toHaveLength(3);
+    });
   });
 });
