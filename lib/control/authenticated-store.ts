@@ -181,6 +181,24 @@ export function ignoredObjectsIn(store: ObjectStore): readonly IgnoredObject[] {
 }
 
 /**
+ * Asserts that the object `name` of the second store, which was just read, is not ignored: a copy over it would lose its
+ * entries for ever. Throws `wrong-key`. `what` names the object: `The erasure list`.
+ */
+export function assertNotIgnored(replica: ObjectStore, name: string, what: string): void {
+  const ignored = ignoredObjectsIn(replica).find(({ object }) => object === name);
+  if (ignored === undefined) return;
+  const { why } = ignored;
+  const again = 'then replicate again: `npx soulcaster-backup replicate --env-file .env`';
+  const message = `${what} of the second store, ${name}, was not replaced: it is ${why}, so its entries would be lost`;
+  throw new AppError('wrong-key', message, {
+    hint:
+      why === 'unsigned'
+        ? `If it was written before a signing key was set, adopt it: \`npx soulcaster-backup snapshots adopt --unsigned --replica --reason TEXT --env-file .env\`, ${again}.`
+        : `Add the public key of that time to BACKUP_SIGNING_PUBLIC_KEY, ${again}. To give its entries up, remove the object from the second store.`,
+  });
+}
+
+/**
  * Records that a reader ignores an object because its content is of a form, kind or version that it does not know. It is logged
  * once, like an object without a valid signature. `found` is the object as it was read.
  */

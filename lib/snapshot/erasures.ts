@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ignoredObjectsIn } from '../control/authenticated-store.js';
+import { assertNotIgnored, evenUnproven, ignoredObjectsIn } from '../control/authenticated-store.js';
 import { overwriteObject, updateObject } from '../control/object.js';
 import { AppError, toAppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
@@ -86,7 +86,8 @@ function unite(entries: readonly Erasure[]): Erasure[] {
 /**
  * Copies the lists of `from` to `to`: also those that are kept beside its list, since `from` may have been a second store. A
  * list that is there and has another content is kept beside the new one, since it may have entries that the new one lacks,
- * and since lists can be encrypted so that this process cannot read them.
+ * and since lists can be encrypted so that this process cannot read them. Throws `wrong-key` for a list that is there and
+ * that no accepted key signed: under another name its signature would never be valid.
  */
 export async function copyErasures(from: ObjectStore, to: ObjectStore): Promise<void> {
   for (const name of await replacedNames(from)) {
@@ -97,6 +98,9 @@ export async function copyErasures(from: ObjectStore, to: ObjectStore): Promise<
   const found = await from.read(ERASURES_NAME);
   const there = await to.read(ERASURES_NAME);
   if (found === null || there?.body.equals(found.body) === true) return;
+  // An unsigned list may be of the same content, from before a key was set.
+  const known = await evenUnproven(to, ERASURES_NAME, there);
+  if (known?.equals(found.body) !== true) assertNotIgnored(to, ERASURES_NAME, 'The erasure list');
   if (there !== null) await to.create(`${REPLACED_PREFIX}${sha256(there.body).slice(0, 16)}.json`, there.body);
   await overwriteObject(to, ERASURES_NAME, found.body);
 }

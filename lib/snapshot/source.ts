@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type Imported, type Manifest, sha256 } from './manifest.js';
-import { passOver } from '../control/authenticated-store.js';
+import { assertNotIgnored, evenUnproven, passOver } from '../control/authenticated-store.js';
 import { newestBy, updateObject } from '../control/object.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -109,14 +109,18 @@ export function disownSource(store: ObjectStore, own: string, withdrawn: Adopted
 
 /**
  * Adds the adoptions in `from` to those in `to`. One counts unless it was withdrawn later in either store. False when
- * nothing was written: there is no list, it cannot be read, or it adds nothing.
+ * nothing was written: there is no list, it cannot be read, or it adds nothing. Throws `wrong-key` where `to` has statements
+ * that no accepted key signed, and that `from` lacks.
  */
 export async function uniteSources(from: ObjectStore, to: ObjectStore): Promise<boolean> {
   const found = await from.read(SOURCES_NAME);
   const added = parse(found?.body);
   if (found === null || added === UNREADABLE) return false;
-  return updateObject(to, SOURCES_NAME, 'The list of adopted sources', (there) => {
+  return updateObject(to, SOURCES_NAME, 'The list of adopted sources', async (there) => {
     const before = parse(there?.body);
+    const known = parse((await evenUnproven(to, SOURCES_NAME, there)) ?? undefined);
+    if (!isDeepStrictEqual(unite(known, added), unite(before, added)))
+      assertNotIgnored(to, SOURCES_NAME, 'The list of adopted sources');
     const united = unite(before, added);
     return there !== null && before !== UNREADABLE && isDeepStrictEqual(before, united) ? null : encodeJson(united);
   });

@@ -3,12 +3,15 @@ import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { silentLog } from '../../lib/app/json-log.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
+import type { Signer } from '../../lib/ports/crypto.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../../lib/retention/prune/forget.js';
-import { acceptSnapshot } from '../../lib/snapshot/accept.js';
+import { replicate } from '../../lib/retention/replica/replicate.js';
+import { acceptSnapshot, signUnsignedState } from '../../lib/snapshot/accept.js';
 import { unfinishedDoubts } from '../../lib/snapshot/doubts.js';
 import { ERASURES_NAME, loadErasedIds, saveErasure } from '../../lib/snapshot/erasures.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
+import { adoptSource, readAdoptedSources } from '../../lib/snapshot/source.js';
 import { PINS_NAME, readPins } from '../../lib/snapshot/pins.js';
 import { addMark, endMarks, marksName, unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
 import { scratchStore, withSnapshotBeside } from '../../lib/transfer/scratch-store.js';
@@ -113,4 +116,64 @@ it('an erasure list without a valid signature stops the restore of a file as wel
     message: expect.stringContaining(ERASURES_NAME) as unknown,
   });
   await scratch.discard();
+});
+
+describe('a replication over lists of the second store that are signed with another key', () => {
+  const encryptor = ageEncryptor({ recipients: [], identity: null });
+  const at = new Date(NOW).toISOString();
+  const erasure = (id: string) => ({ ...said, kind: 'project' as const, id, projects: [id], at });
+  const adopted = (source: string) => ({ source, reason: said.reason, at });
+  const [earlier, later] = [generateSigningKey(), generateSigningKey()];
+  const now = ed25519Signer({ ...later, publicKey: null });
+  const both = ed25519Signer({ privateKey: later.privateKey, publicKey: earlier.publicKey });
+  let second: FolderStore;
+  beforeEach(async () => void (second = await folderStore()));
+  afterEach(() => second.remove());
+
+  const copy = (signer: Signer): Promise<unknown> =>
+    replicate(
+      {
+        ...{ clock: noon(), log: silentLog(), own: null, signer, store: withKey(signer) },
+        replica: authenticatedStore(second.store, signer, silentLog()),
+      },
+      { dryRun: false },
+    );
+  const there = (signer: Signer): ObjectStore => authenticatedStore(second.store, signer, silentLog());
+
+  it('leaves the erasure list as it is, and fails until the list is believed', async () => {
+    await saveErasure({ store: there(ed25519Signer({ ...earlier, publicKey: null })), encryptor }, erasure('p1'));
+    await saveErasure({ store: withKey(now), encryptor }, erasure('p2'));
+    const before = (await second.store.read(ERASURES_NAME))?.etag;
+    await expect(copy(now)).rejects.toMatchObject({
+      code: 'wrong-key',
+      message: expect.stringContaining('erasure list of the second store') as unknown,
+      hint: expect.stringContaining('BACKUP_SIGNING_PUBLIC_KEY') as unknown,
+    });
+    expect((await second.store.read(ERASURES_NAME))?.etag).toBe(before);
+    await copy(both);
+    expect((await loadErasedIds({ store: there(both), encryptor })).projects).toEqual(['p1', 'p2']);
+  });
+
+  it('leaves the adopted sources as they are, and fails until they are believed', async () => {
+    await adoptSource(there(ed25519Signer({ ...earlier, publicKey: null })), 'own', adopted('old'));
+    await adoptSource(withKey(now), 'own', adopted('older'));
+    await expect(copy(now)).rejects.toMatchObject({
+      code: 'wrong-key',
+      message: expect.stringContaining('adopted sources of the second store') as unknown,
+    });
+    await copy(both);
+    expect([...(await readAdoptedSources(there(both), 'own'))].sort()).toEqual(['old', 'older', 'own']);
+  });
+
+  it('replaces lists from before a key was set that say nothing else', async () => {
+    await saveErasure({ store: plain, encryptor }, erasure('p1'));
+    await adoptSource(plain, 'own', adopted('old'));
+    const ports = { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED, store: plain };
+    await replicate({ ...ports, replica: second.store }, { dryRun: false });
+    await signUnsignedState(withKey(now), at);
+    await second.store.remove('leases/prune.json');
+    await copy(now);
+    expect((await loadErasedIds({ store: there(now), encryptor })).projects).toEqual(['p1']);
+    expect((await readAdoptedSources(there(now), 'own')).has('old')).toBe(true);
+  });
 });
