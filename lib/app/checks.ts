@@ -22,7 +22,7 @@ import {
   schedulerChecks,
 } from '../monitoring/checks.js';
 import { accountChecks, hostingChecks } from '../health/checks/accounts.js';
-import { sendTestAlert } from '../monitoring/alerts/test-message.js';
+import { sendTestAlert } from '../monitoring/alerts/messages.js';
 import { EMBEDDER_KEYS } from '../services/embedders.js';
 import { promiseChecks } from '../health/checks/promises.js';
 import { providerChecks } from '../health/checks/providers.js';

@@ -12,13 +12,12 @@ import {
 import { toAppError } from '../errors.js';
 import { checkGroups } from './checks.js';
 import { notify } from '../monitoring/alerts/notify.js';
-import { withDeadline } from '../monitoring/guard/time.js';
-import { pingWatchdog } from '../monitoring/heartbeat.js';
+import { withDeadline } from '../monitoring/deadline.js';
+import { afterRun, pingWatchdog, type EvaluationContext, type GuardPorts } from '../monitoring/evaluate.js';
 import { storeAwayMessage } from '../monitoring/alerts/store-away.js';
-import type { GuardParts, GuardPorts, EvaluationContext } from '../monitoring/guard/parts.js';
+import type { GuardParts } from '../monitoring/guard/parts.js';
 import { upkeepStep, type UpkeepSettings } from '../monitoring/guard/steps.js';
 import type { Caller, GuardState } from '../monitoring/state.js';
-import { afterRun } from '../monitoring/evaluate-and-notify.js';
 import type { Log, ObjectStore, Ports } from '../ports/index.js';
 import { drills } from '../restore/drill/record.js';
 import { startDrill } from '../restore/drill/run.js';

@@ -2,7 +2,7 @@ import { isSet, loadConfig, problemOfSection, wantsTarget, type Environment } fr
 import { protectedDatabase } from './connect/database.js';
 import { connect, guardScheduleOf } from './connect.js';
 import { dailyLimit } from './connect/indexes.js';
-import type { ConfiguredIndex } from '../monitoring/alerts/source.js';
+import type { ConfiguredIndex } from '../monitoring/alerts/condition.js';
 import type { RetentionSettings } from '../retention/policy.js';
 import type { AlertRules } from '../monitoring/status/answers.js';
 import type { ReindexSettings } from '../reindex/context.js';

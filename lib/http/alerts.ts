@@ -3,7 +3,7 @@ import { environment } from '../app/config.js';
 import { connect } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
 import { acknowledgeAlerts } from '../monitoring/alerts/acknowledge.js';
-import { sendTestAlert } from '../monitoring/alerts/test-message.js';
+import { sendTestAlert } from '../monitoring/alerts/messages.js';
 import { assertNoBody, parseBody, readBody } from './body.js';
 import type { ViewPorts } from './entry.js';
 import { json } from './problem.js';

@@ -2,7 +2,7 @@ import { planNotes } from '../restore/plan-words.js';
 import { dryRunResult } from '../restore/result.js';
 import { HIDDEN_WORDS } from '../control/encryption.js';
 import { statusOf, type ErrorCode } from '../errors.js';
-import { costOf } from '../monitoring/cost.js';
+import { costOf } from '../monitoring/status/figures.js';
 import { traitsOf } from '../run-kinds.js';
 import { isOver, type RunRecord } from '../runs/model.js';
 import { runSummary, type RunSummary } from '../runs/summary.js';

@@ -1,18 +1,18 @@
-import { fail, ok, warn, type Check, type CheckGroup, type Observation } from '../health/doctor.js';
-import type { Heartbeat, Reachable } from '../ports/alerter.js';
-import { deliveryTo } from './alerts/view.js';
-import type { TestResult } from './alerts/test-message.js';
-import type { DeliveryState, HeartbeatState, GuardState } from './state.js';
-import type { Schedule, Schedules } from '../ports/queue.js';
+import { type Check, type CheckGroup, fail, type Observation, ok, warn } from '../health/doctor.js';
+import type { Reachable } from '../ports/alerter.js';
+import type { Heartbeat } from '../ports/heartbeat.js';
+import type { Schedule, Schedules } from '../ports/schedules.js';
+import { deliveryTo, type TestResult } from './alerts/messages.js';
+import { DRILLED_ELSEWHERE, type DrillView, LOCAL_DRILL_COMMAND, timeOf } from './drill-view.js';
+import { DRILL_EVERY_MS } from './objectives.js';
 import {
-  ensureSchedule,
-  type ScheduleOutcome,
-  evaluateSchedulers,
   describeScheduler,
+  ensureSchedule,
+  evaluateSchedulers,
+  type ScheduleOutcome,
   type Scheduler,
 } from './schedulers.js';
-import { DRILLED_ELSEWHERE, LOCAL_DRILL_COMMAND, timeOf, type DrillView } from './drill-view.js';
-import { DRILL_EVERY_MS } from './objectives.js';
+import type { DeliveryState, GuardState, HeartbeatState } from './state.js';
 
 interface AlertChannel {
   /** May throw `config`. */

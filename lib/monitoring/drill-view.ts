@@ -1,5 +1,6 @@
-import { isOver, type RunRecord } from '../runs/model.js';
-import { AHEAD_MS } from './objectives.js';
+import { AHEAD_MS } from '../snapshot/order.js';
+import { isOver } from '../runs/ending.js';
+import type { RunRecord } from '../runs/model.js';
 
 /** The fields of a drill's record that objectives and alerts use. */
 export interface DrillView {

@@ -1,17 +1,32 @@
 import { toAppError } from '../errors.js';
+import type { AlertNotice } from '../ports/alerter.js';
+import type { Clock } from '../ports/clock.js';
+import type { HeartbeatSignal } from '../ports/heartbeat.js';
+import type { Ports } from '../ports/index.js';
+import { traitsOf } from '../run-kinds.js';
+import type { RunRecord } from '../runs/model.js';
 import { refreshCatalog } from '../snapshot/catalog-object.js';
 import { trustContext } from '../snapshot/trust.js';
 import type { Finding } from './alerts/condition.js';
 import { isOfControl } from './alerts/from-control.js';
+import { notify, type NotifyPorts } from './alerts/notify.js';
 import { evaluateFacts } from './alerts/sources.js';
-import { gatherFacts, type Facts } from './facts.js';
-import type { EvaluationContext } from './guard/parts.js';
-import { recoveryPointOf } from './recovery-point.js';
-import { recoveryTimeOf } from './recovery-time.js';
+import { withDeadline } from './deadline.js';
+import type { Drills } from './drill-view.js';
+import { type Facts, gatherFacts } from './facts.js';
+import { recoveryPointOf, recoveryTimeOf } from './objectives.js';
 import { recordCall } from './schedulers.js';
-import { readState, type Caller, type GuardState } from './state.js';
-import { evaluateAnswers, toRecordedAnswers } from './status/answers.js';
+import { type Caller, type GuardState, type HeartbeatState, readState } from './state.js';
+import { evaluateAnswers, toRecordedAnswers, type AlertRules } from './status/answers.js';
 import { markStateOutdated } from './status/public-state.js';
+
+export interface GuardPorts extends Pick<Ports, 'clock' | 'heartbeat' | 'signer'>, NotifyPorts {}
+
+/** What alerts, answers and objectives are evaluated from. */
+export interface EvaluationContext extends AlertRules {
+  readonly ports: GuardPorts;
+  readonly drills: Drills;
+}
 
 export interface Evaluation {
   readonly finding: Finding;
@@ -70,4 +85,60 @@ function answersUpdate(context: EvaluationContext, facts: Facts, { conditions }:
     const answers = evaluateAnswers({ facts, point, time, control, tried: [] }, state, context);
     return { ...state, answers: toRecordedAnswers(answers, facts.now) };
   };
+}
+
+/** About the time a function has left after its work before it is killed. */
+const LIMIT_MS = 20_000;
+
+export interface EvaluatedAndNotified {
+  /** Whether the recovery point objective is met; false if unknown. */
+  readonly pointMet: boolean;
+  readonly sent: readonly AlertNotice[];
+}
+
+/**
+ * Evaluates the alerts and sends those that are due: before a night's backup and before the guard repairs anything, and when
+ * a run has ended. Never throws, and gives up after 20 seconds: the next guard sends the rest.
+ */
+export async function evaluateAndNotify(context: EvaluationContext): Promise<EvaluatedAndNotified> {
+  const { clock, log } = context.ports;
+  // A slow alert receiver must not make the watchdog report a missed objective.
+  let pointMet = false;
+  try {
+    return await withDeadline(clock, clock.now() + LIMIT_MS, async () => {
+      const { finding, updateAnswers, ...evaluation } = await evaluate(context);
+      pointMet = evaluation.pointMet;
+      return { pointMet, sent: (await notify(context.ports, finding, updateAnswers)).notices };
+    });
+  } catch (error) {
+    log.warn('evaluation-cut-off', { code: toAppError(error).code });
+    return { pointMet, sent: [] };
+  }
+}
+
+/**
+ * Pings the watchdog and returns the outcome for the guard's state. A failed ping stops nothing: the watchdog raises an alarm
+ * when pings are missing. Without a configured watchdog nothing is pinged, and the outcome is a success.
+ */
+export async function pingWatchdog(
+  { clock, heartbeat, log }: Pick<Ports, 'heartbeat' | 'log'> & { readonly clock: Pick<Clock, 'now'> },
+  signal: HeartbeatSignal,
+): Promise<HeartbeatState> {
+  const at = new Date(clock.now()).toISOString();
+  try {
+    await heartbeat.ping(signal);
+    return { at, error: null };
+  } catch (error) {
+    const { code, hint, message } = toAppError(error);
+    log.warn('heartbeat-not-sent', { signal, code });
+    return { at, error: { code, hint, message } };
+  }
+}
+
+/** Evaluates the alerts after a run and, after a snapshot, pings the watchdog with whether the objective is met. */
+export async function afterRun(context: EvaluationContext, run: RunRecord): Promise<void> {
+  if (traitsOf(run.kind).evaluated !== true) return;
+  const { pointMet } = await evaluateAndNotify(context);
+  if (run.kind !== 'snapshot') return;
+  await pingWatchdog(context.ports, run.state === 'succeeded' && pointMet ? 'success' : 'fail');
 }

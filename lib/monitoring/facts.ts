@@ -1,19 +1,20 @@
-import { ignoredObjectsIn, type IgnoredObject } from '../control/authenticated-store.js';
+import { type IgnoredObject, ignoredObjectsIn } from '../control/authenticated-store.js';
 import type { Ports } from '../ports/index.js';
+import { isOver } from '../runs/ending.js';
 import { timeOfId } from '../runs/ids.js';
-import { type RunRecord, isOver } from '../runs/model.js';
 import { listLeases, readLease } from '../runs/lease-document.js';
+import type { RunRecord } from '../runs/model.js';
 import { recentOf, runIds, runsOf } from '../runs/recent.js';
-import type { CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
-import { MOST_RUNS as MOST_IN_ORDER, runsOfEntries, type OrderedRun } from '../snapshot/order.js';
+import type { CatalogEntry } from '../snapshot/catalog.js';
 import { purposeOf } from '../snapshot/manifest.js';
-import { DATABASE_LEASE } from '../snapshot/names.js';
+import { MOST_RUNS as MOST_IN_ORDER, type OrderedRun, runsOfEntries } from '../snapshot/order.js';
+import { DATABASE_LEASE } from '../snapshot/run.js';
 import type { ManifestSummary } from '../snapshot/summary.js';
 import type { TrustContext } from '../snapshot/trust.js';
-import { loadIndexModels, type IndexModels } from '../soulcaster/index-models.js';
-import { unfinishedOf, type Unfinished } from '../snapshot/unfinished-marks.js';
-import { drillHistory, withRunOutcome, type DrillHistory, type Drills } from './drill-view.js';
+import { type Unfinished, unfinishedOf } from '../snapshot/unfinished-marks.js';
+import { type IndexModels, loadIndexModels } from '../soulcaster/index-models.js';
+import { drillHistory, type DrillHistory, type Drills, withRunOutcome } from './drill-view.js';
 
 /** A run without an update for this long is not under way. */
 const SILENT_MS = 15 * 60_000;

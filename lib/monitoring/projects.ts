@@ -1,12 +1,14 @@
 import { AppError, toAppError } from '../errors.js';
-import type { Ports, RedisPort, VectorIndex, Clock } from '../ports/index.js';
-import { countOf, projectLabel } from '../snapshot/counts.js';
-import { trustContext } from '../snapshot/trust.js';
+import type { Clock, Ports, RedisPort, VectorIndex } from '../ports/index.js';
+import { scanReplies } from '../redis/scan.js';
+import { countOf } from '../snapshot/counts.js';
 import { latestTrusted } from '../snapshot/latest.js';
+import { withDeadline } from './deadline.js';
 import type { Manifest } from '../snapshot/manifest.js';
+import { projectLabel } from '../snapshot/project-label.js';
+import { trustContext } from '../snapshot/trust.js';
 import { loadIndexModels, modelOf, type NamespaceModel } from '../soulcaster/index-models.js';
 import { classifyKey } from '../soulcaster/keys.js';
-import { scanReplies } from '../redis/scan.js';
 
 type Reach = 'ok' | 'not-configured' | 'unavailable';
 
@@ -141,21 +143,15 @@ async function withTimeout<T>(
   call: (() => Promise<T>) | null,
 ): Promise<Answer<T>> {
   if (call === null) return { reach: 'not-configured', value: null };
-  const over = new AbortController();
-  const late = clock.sleep(TIMEOUT_MS, over.signal).then((): never => {
-    throw new AppError('busy', 'No answer in time', { hint: 'Try again later.' });
-  });
-  // Nothing handles this rejection after the race.
-  late.catch(() => undefined);
   try {
-    return { reach: 'ok', value: await Promise.race([Promise.resolve().then(call), late]) };
+    return { reach: 'ok', value: await withDeadline(clock, clock.now() + TIMEOUT_MS, call, noAnswer) };
   } catch (error) {
     log.warn('projects-part-unavailable', { part, code: toAppError(error).code });
     return { reach: 'unavailable', value: null };
-  } finally {
-    over.abort();
   }
 }
+
+const noAnswer = (): AppError => new AppError('busy', 'No answer in time', { hint: 'Try again later.' });
 
 /** COUNT of each SCAN, and the maximum number of pages: half a million keys and 100 commands in all. */
 const COUNT = 5_000;

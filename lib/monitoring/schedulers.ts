@@ -1,6 +1,7 @@
-import { AHEAD_MS, CRON_SILENT_MS, SCHEDULE_SILENT_MS } from './objectives.js';
-import { CALLERS, type Caller, type Callers, type GuardState } from './state.js';
-import type { Schedule, Schedules } from '../ports/queue.js';
+import { AHEAD_MS } from '../snapshot/order.js';
+import type { Schedule, Schedules } from '../ports/schedules.js';
+import { CRON_SILENT_MS, SCHEDULE_SILENT_MS } from './objectives.js';
+import { type Caller, CALLERS, type Callers, type GuardState } from './state.js';
 
 /** A caller of the guard that needs no operator. Either alone keeps the objective; with both, each reports the other's silence. */
 export type Scheduler = Exclude<Caller, 'operator'>;

@@ -1,8 +1,9 @@
 import { UNDECIDED } from '../health/credentials/outcomes.js';
-import { UNTRIED, type CheckResult, examine, type CheckGroup } from '../health/doctor.js';
-import type { ServiceRecord } from './state.js';
+import { type CheckGroup, type CheckResult, examine, UNTRIED } from '../health/doctor.js';
 import type { Clock } from '../ports/clock.js';
-import type { TriedService } from './status/answers.js';
+import type { Budget } from '../runs/attempt.js';
+import { keyOf, type Condition, type Finding } from './alerts/condition.js';
+import type { ServiceRecord, Step } from './state.js';
 
 /** Groups of checks that call no service: they count only when they fail. */
 const CONFIGURATION: ReadonlySet<string> = new Set([
@@ -37,6 +38,12 @@ export function isUndecided({ code, status }: CheckResult): boolean {
   return status !== 'fail' && code !== undefined && (UNDECIDED.has(code) || code === UNTRIED);
 }
 
+/** A service tried just now, and the checks made for it. */
+export interface TriedService {
+  readonly record: ServiceRecord;
+  readonly checks: readonly string[];
+}
+
 /** Tries the configured services now. Never throws. */
 export type TryServices = () => Promise<TriedService[]>;
 
@@ -61,4 +68,54 @@ async function resultsOf(clock: Clock, group: CheckGroup): Promise<CheckResult[]
   const results: CheckResult[] = [];
   for await (const result of examine(clock, [group])) results.push(result);
   return results;
+}
+
+/** The condition of a failed check. */
+export function checkFailed(name: string, detail: string, hint: string | null): Condition<'credential-failed'> {
+  return {
+    code: 'credential-failed',
+    subject: name,
+    message: `The check of ${name} failed: ${detail}`,
+    hint: hint ?? 'See `npx soulcaster-backup doctor --env-file .env`.',
+  };
+}
+
+/** This check has its own alert. */
+const LEASES = 'store-leases';
+
+export interface Checked extends Finding {
+  readonly summary: Step['summary'];
+  readonly checks: readonly CheckResult[];
+  /** The state of each configured service. */
+  readonly services: readonly ServiceRecord[];
+  /** The names of all groups that were checked. */
+  readonly made: ReadonlySet<string>;
+  readonly whole: boolean;
+}
+
+/** Runs the checks of services and credentials until the deadline; checks left out are not evaluated. */
+export async function checksStep(clock: Clock, groups: readonly CheckGroup[], budget: Budget): Promise<Checked> {
+  const checks: CheckResult[] = [];
+  const services: ServiceRecord[] = [];
+  const made = new Set<string>();
+  let whole = true;
+  for (const group of groups) {
+    whole = clock.now() < budget.deadline;
+    if (!whole) break;
+    const results = await resultsOf(clock, group);
+    const ofService = results.filter(({ name }) => name !== LEASES);
+    const record = serviceRecord(ofService, 'guard', new Date(clock.now()).toISOString());
+    if (record !== null) services.push(record);
+    if (group[0] !== undefined) made.add(group[0].name);
+    checks.push(...results);
+  }
+  const failed = checks.filter(({ name, status }) => status === 'fail' && name !== LEASES);
+  const undecided = checks.filter(isUndecided);
+  const conditions = failed.map(({ name, detail, hint }) => checkFailed(name, detail, hint));
+  const summary = { checks: checks.length, failed: failed.length, whole };
+  return {
+    ...{ checks, made, services, summary, whole, conditions },
+    evaluated: new Set(whole ? ['credential-failed'] : []),
+    undecided: new Set(undecided.map(({ name }) => keyOf({ code: 'credential-failed', subject: name }))),
+  };
 }

@@ -11,7 +11,7 @@ import type { StartedView as Started } from '../../lib/http/started.js';
 import type { PublicStatus } from '../../lib/http/status.js';
 import type { KeyChange } from '../../lib/inspect/diff.js';
 import type { ListedKey } from '../../lib/inspect/list.js';
-import type { AlertFigures } from '../../lib/monitoring/alerts/view.js';
+import type { AlertFigures } from '../../lib/monitoring/status/figures.js';
 import type { ProjectFigures, ProjectRow } from '../../lib/monitoring/projects.js';
 import type { Answer } from '../../lib/monitoring/status/answers.js';
 import type { CheckFigures, StatusReport } from '../../lib/monitoring/status/report.js';

@@ -8,7 +8,7 @@ import { examine, type CheckGroup, type CheckResult } from '../../lib/health/doc
 import { startGitHub, type GitHubFault, type GitHubStandIn, type StandInToken } from '../../dev/github/index.js';
 import { keyOf } from '../../lib/monitoring/alerts/condition.js';
 import { applyEvaluation } from '../../lib/monitoring/alerts/ledger.js';
-import { checksStep } from '../../lib/monitoring/guard/steps.js';
+import { checksStep } from '../../lib/monitoring/services.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { jumpingClock } from '../support/jumping-clock.js';
 

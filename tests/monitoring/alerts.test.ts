@@ -9,7 +9,8 @@ import { applyEvaluation, claimDue, messagesOf, recordDelivery } from '../../lib
 import { acknowledgeAlerts } from '../../lib/monitoring/alerts/acknowledge.js';
 import { alertCodes } from '../../lib/monitoring/alerts/sources.js';
 import { notify, type NotifyPorts } from '../../lib/monitoring/alerts/notify.js';
-import { alertText, deliveryFigures } from '../../lib/monitoring/alerts/view.js';
+import { alertText } from '../../lib/monitoring/alerts/messages.js';
+import { deliveryFigures } from '../../lib/monitoring/status/figures.js';
 import { readState, type Alert } from '../../lib/monitoring/state.js';
 import type { AlertNotice, Delivery } from '../../lib/ports/alerter.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';

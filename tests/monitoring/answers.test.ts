@@ -4,8 +4,7 @@ import { evaluateSchedulers, recordCall } from '../../lib/monitoring/schedulers.
 import type { CheckResult } from '../../lib/health/doctor.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
-import type { RecoveryPoint } from '../../lib/monitoring/recovery-point.js';
-import { recoveryTimeOf } from '../../lib/monitoring/recovery-time.js';
+import { type RecoveryPoint, recoveryTimeOf } from '../../lib/monitoring/objectives.js';
 import type { GuardState, ServiceRecord } from '../../lib/monitoring/state.js';
 import {
   evaluateAnswers,

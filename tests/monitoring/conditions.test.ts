@@ -1,11 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { evaluateFacts } from '../../lib/monitoring/alerts/sources.js';
-import { isResolvedIn, type Finding } from '../../lib/monitoring/alerts/condition.js';
-import type { ConfiguredIndex } from '../../lib/monitoring/alerts/source.js';
+import { isResolvedIn, type Finding, type ConfiguredIndex } from '../../lib/monitoring/alerts/condition.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
-import { recoveryPointOf } from '../../lib/monitoring/recovery-point.js';
-import { projectTime, recoveryTimeOf } from '../../lib/monitoring/recovery-time.js';
+import { recoveryPointOf, projectTime, recoveryTimeOf } from '../../lib/monitoring/objectives.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { newId } from '../../lib/runs/ids.js';
 import { sha256, type Doubt } from '../../lib/snapshot/manifest.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { costOf, spentBy } from '../../lib/monitoring/cost.js';
+import { costOf, spentBy } from '../../lib/monitoring/status/figures.js';
 import type { Json } from '../../lib/json.js';
 
 const run = (kind: string, result: Json, input: Json = {}, createdAt = '2026-11-20T02:00:00Z') => {

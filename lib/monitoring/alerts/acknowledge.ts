@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
-import { changeState, type Acknowledgement, type Alert, type GuardState } from '../state.js';
-import { digestOf, isResolvedIn, keyOf, type Condition, type Finding } from './condition.js';
+import { type Acknowledgement, type Alert, changeState, type GuardState } from '../state.js';
+import { type Condition, digestOf, type Finding, isResolvedIn, keyOf } from './condition.js';
 import { namesOneEvent } from './sources.js';
 
 const DAY_MS = 24 * 3_600_000;

@@ -2,8 +2,7 @@ import type { IgnoredObject } from '../../control/authenticated-store.js';
 import { leaseObject } from '../../runs/lease-document.js';
 import { unlockCommand } from '../../runs/lease.js';
 import type { Facts } from '../facts.js';
-import type { Condition } from './condition.js';
-import type { AlertSource } from './source.js';
+import type { AlertSource, Condition } from './condition.js';
 
 /** Number of objects that an alert names. */
 const MAX_NAMED = 5;

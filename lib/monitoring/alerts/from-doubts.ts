@@ -1,12 +1,11 @@
+import { HIDDEN_WORDS } from '../../control/hidden.js';
 import type { CatalogEntry } from '../../snapshot/catalog.js';
 import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { assess } from '../../snapshot/trust.js';
-import { HIDDEN_WORDS } from '../../control/encryption.js';
 import type { Unfinished } from '../../snapshot/unfinished-marks.js';
 import type { Facts } from '../facts.js';
-import { recoveryPointOf } from '../recovery-point.js';
-import type { Condition } from './condition.js';
-import type { AlertSource } from './source.js';
+import { recoveryPointOf } from '../objectives.js';
+import type { AlertSource, Condition } from './condition.js';
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 const ADOPT = '`npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`';

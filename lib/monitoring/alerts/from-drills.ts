@@ -1,10 +1,8 @@
+import { AHEAD_MS } from '../../snapshot/order.js';
+import { DRILL_COMMAND, DRILLED_ELSEWHERE, lastVerdict, LOCAL_DRILL_COMMAND, timeOf } from '../drill-view.js';
 import type { Facts } from '../facts.js';
-import { DRILL_COMMAND, DRILLED_ELSEWHERE, LOCAL_DRILL_COMMAND, lastVerdict, timeOf } from '../drill-view.js';
-import { AHEAD_MS, DRILL_OVERDUE_MS } from '../objectives.js';
-import { recoveryPointOf } from '../recovery-point.js';
-import { recoveryTimeOf } from '../recovery-time.js';
-import type { Condition } from './condition.js';
-import type { AlertSource, EvaluateOptions } from './source.js';
+import { DRILL_OVERDUE_MS, recoveryPointOf, recoveryTimeOf } from '../objectives.js';
+import type { AlertSource, Condition, EvaluateOptions } from './condition.js';
 
 type Code = 'drill-failed' | 'drill-overdue' | 'rto-breached';
 

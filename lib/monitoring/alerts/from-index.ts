@@ -1,10 +1,9 @@
 import type { ObjectStore } from '../../ports/store.js';
+import { isOver } from '../../runs/ending.js';
 import { runsOf } from '../../runs/recent.js';
 import { isSameRecipe, loadIndexModels, modelsAt, recipeWords } from '../../soulcaster/index-models.js';
-import { isOver } from '../../runs/model.js';
 import type { Facts } from '../facts.js';
-import type { Condition } from './condition.js';
-import type { AlertSource, ConfiguredIndex } from './source.js';
+import type { AlertSource, Condition, ConfiguredIndex } from './condition.js';
 
 export const INDEX_ALERTS: AlertSource<'index-model-differs'> = {
   codes: { 'index-model-differs': 'facts' },

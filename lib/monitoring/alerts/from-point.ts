@@ -1,10 +1,8 @@
 import type { PassedOver } from '../../snapshot/latest.js';
 import { passedOverWords } from '../../snapshot/select.js';
-import { AT_RISK_MS } from '../objectives.js';
 import type { Facts } from '../facts.js';
-import { recoveryPointOf } from '../recovery-point.js';
-import type { Condition } from './condition.js';
-import type { AlertSource } from './source.js';
+import { AT_RISK_MS, recoveryPointOf } from '../objectives.js';
+import type { AlertSource, Condition } from './condition.js';
 
 type Code = 'rpo-breached' | 'rpo-at-risk';
 

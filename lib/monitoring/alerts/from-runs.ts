@@ -1,11 +1,11 @@
+import { AHEAD_MS } from '../../snapshot/order.js';
 import { RUN_KINDS } from '../../run-kinds.js';
 import { isOver, type RunRecord } from '../../runs/model.js';
 import { timeOfId } from '../../runs/ids.js';
 import { fieldsOf, type RunTraits } from '../../runs/traits.js';
 import type { Facts } from '../facts.js';
-import { AHEAD_MS } from '../objectives.js';
-import type { Condition } from './condition.js';
-import type { AlertSource } from './source.js';
+
+import type { AlertSource, Condition } from './condition.js';
 
 /** Alerts of how the last run of a kind ended, for kinds with an alert. */
 export const RUN_ALERTS: readonly AlertSource[] = RUN_KINDS.flatMap(({ alert, kind }) =>

@@ -1,8 +1,7 @@
 import type { Facts } from '../facts.js';
 import { CRON_SILENT_MS } from '../objectives.js';
-import { evaluateSchedulers, describeScheduler, type SchedulerStatus, type Scheduler } from '../schedulers.js';
-import type { Condition } from './condition.js';
-import type { AlertSource, EvaluateOptions } from './source.js';
+import { describeScheduler, evaluateSchedulers, type Scheduler, type SchedulerStatus } from '../schedulers.js';
+import type { AlertSource, Condition, EvaluateOptions } from './condition.js';
 
 const HINTS: Readonly<Record<Scheduler, string>> = {
   cron: 'In the Vercel project, check that the cron of /api/cron/guard is enabled (Settings, Cron Jobs) and that CRON_SECRET is set, and read its log.',

@@ -1,9 +1,8 @@
 import { refusedTypes } from '../../snapshot/ledger.js';
 import { isFromFuture } from '../../snapshot/order.js';
 import { isFoundDamaged } from '../../snapshot/trust.js';
-import { newestBackup, type Facts } from '../facts.js';
-import type { Condition } from './condition.js';
-import type { AlertSource } from './source.js';
+import { type Facts, newestBackup } from '../facts.js';
+import type { AlertSource, Condition } from './condition.js';
 
 type Code = 'snapshot-damaged' | 'clock-suspicious' | 'keys-unsupported';
 

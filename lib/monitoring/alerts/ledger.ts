@@ -1,7 +1,8 @@
+import { AHEAD_MS } from '../../snapshot/order.js';
 import type { AlertNotice } from '../../ports/alerter.js';
-import { AHEAD_MS } from '../objectives.js';
+
 import type { Alert } from '../state.js';
-import { digestOf, isResolvedIn, keyOf, runbookOf, type Condition, type Finding } from './condition.js';
+import { type Condition, digestOf, type Finding, isResolvedIn, keyOf, runbookOf } from './condition.js';
 import { namesOneEvent } from './sources.js';
 
 /** A reminder is sent this long after the last message: daily, even if the guard is up to an hour late. */

@@ -2,11 +2,11 @@ import { createHash, randomUUID } from 'node:crypto';
 import { toAppError } from '../../errors.js';
 import type { AlertNotice } from '../../ports/alerter.js';
 import type { Ports } from '../../ports/index.js';
-import { changeState, type Alert, type GuardState } from '../state.js';
+import { type Alert, changeState, type GuardState } from '../state.js';
 import { applyAcknowledgements } from './acknowledge.js';
-import { keyOf, runbookOf, type Condition, type Finding } from './condition.js';
-import { applyEvaluation, claimDue, messagesOf, recordDelivery, withoutResolved, type Message } from './ledger.js';
-import { alertText, deliveryTo } from './view.js';
+import { type Condition, type Finding, keyOf, runbookOf } from './condition.js';
+import { applyEvaluation, claimDue, type Message, messagesOf, recordDelivery, withoutResolved } from './ledger.js';
+import { alertText, deliveryTo } from './messages.js';
 
 export interface NotifyPorts extends Pick<Ports, 'alerter' | 'clock' | 'log' | 'store'> {
   /** The source of the protected database; null if none is configured. */

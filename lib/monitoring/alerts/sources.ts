@@ -1,5 +1,5 @@
 import type { Facts } from '../facts.js';
-import { keyOf, type Finding } from './condition.js';
+import { type AlertSource, type EvaluateOptions, type Evidence, type Finding, keyOf } from './condition.js';
 import { CONTROL_ALERTS } from './from-control.js';
 import { DOUBT_ALERTS } from './from-doubts.js';
 import { DRILL_ALERTS } from './from-drills.js';
@@ -8,7 +8,6 @@ import { POINT_ALERTS } from './from-point.js';
 import { RUN_ALERTS } from './from-runs.js';
 import { SCHEDULER_ALERTS } from './from-schedulers.js';
 import { SNAPSHOT_ALERTS } from './from-snapshots.js';
-import type { AlertSource, EvaluateOptions, Evidence } from './source.js';
 
 /** Alerts found by steps of the guard, or by an evaluation that cannot read the store. */
 const FOUND_ELSEWHERE: AlertSource = {

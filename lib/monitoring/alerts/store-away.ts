@@ -1,9 +1,8 @@
 import { AppError } from '../../errors.js';
 import type { QueueMessage } from '../../ports/queue.js';
-import type { EvaluationContext } from '../guard/parts.js';
-import { changeState, type Alert } from '../state.js';
+import { evaluateAndNotify, type EvaluationContext } from '../evaluate.js';
+import { type Alert, changeState } from '../state.js';
 import { keyOf } from './condition.js';
-import { evaluateAndNotify } from '../evaluate-and-notify.js';
 
 /** Later than the guard's next hourly turn, which sends again and publishes another message if the outage lasts. */
 const DELAY_SECONDS = 65 * 60;
@@ -41,13 +40,14 @@ export async function notifyStoreBack(
 ): Promise<void> {
   const at = new Date(context.ports.clock.now()).toISOString();
   const alertOf = ({ code, subject }: SentAlert): Alert => ({
-    ...{
-      code,
-      subject,
-      message: 'This alert was sent while the store could not be reached',
-      hint: 'The guard will evaluate it again.',
-    },
-    ...{ since: storeAway, lastSentAt: storeAway, resolvedAt: null, claim: null },
+    code,
+    subject,
+    message: 'This alert was sent while the store could not be reached',
+    hint: 'The guard will evaluate it again.',
+    since: storeAway,
+    lastSentAt: storeAway,
+    resolvedAt: null,
+    claim: null,
   });
   const isRecorded = (backAt: string | null): boolean => backAt !== null && Date.parse(storeAway) <= Date.parse(backAt);
   try {

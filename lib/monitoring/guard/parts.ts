@@ -1,25 +1,15 @@
-import type { Ports } from '../../ports/index.js';
-import type { Schedule, Schedules } from '../../ports/queue.js';
+import type { CheckGroup } from '../../health/doctor.js';
+import type { Clock } from '../../ports/clock.js';
+import type { Schedule, Schedules } from '../../ports/schedules.js';
+import type { Budget } from '../../runs/attempt.js';
 import type { Engine, Started } from '../../runs/engine.js';
 import type { LeaseTimes } from '../../runs/lease.js';
-import type { Budget } from '../../runs/attempt.js';
 import type { RunRecord } from '../../runs/model.js';
-import type { CheckGroup } from '../../health/doctor.js';
-import type { NotifyPorts } from '../alerts/notify.js';
-import type { Drills } from '../drill-view.js';
-import type { AlertRules } from '../status/answers.js';
+import type { EvaluationContext } from '../evaluate.js';
 import type { Caller, Step } from '../state.js';
 
 /** Names, counts and ids in a step's report. */
 export type Summary = Step['summary'];
-
-export interface GuardPorts extends Pick<Ports, 'clock' | 'heartbeat' | 'signer'>, NotifyPorts {}
-
-/** What alerts, answers and objectives are evaluated from. */
-export interface EvaluationContext extends AlertRules {
-  readonly ports: GuardPorts;
-  readonly drills: Drills;
-}
 
 /** Everything that a turn of the guard needs. */
 export interface GuardParts extends EvaluationContext {
@@ -36,4 +26,10 @@ export interface GuardParts extends EvaluationContext {
   readonly schedule: { readonly open: () => Schedules; readonly wanted: Schedule } | null;
   /** Prunes and replicates within the budget. An error that it throws is a failure of the guard. */
   readonly upkeep: (budget: Budget) => Promise<Summary>;
+}
+
+/** A share of the time left in a budget. */
+export function shareOf(budget: Budget, clock: Clock, share: number): Budget {
+  const now = clock.now();
+  return { ...budget, deadline: now + Math.max(0, budget.deadline - now) * share };
 }

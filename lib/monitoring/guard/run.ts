@@ -1,22 +1,24 @@
-import { AppError, toAppError } from '../../errors.js';
+import { toAppError } from '../../errors.js';
 import type { AlertNotice } from '../../ports/alerter.js';
 import type { Budget } from '../../runs/attempt.js';
 import { applyAcknowledgements } from '../alerts/acknowledge.js';
-import { mergeFindings, type Condition, type Finding } from '../alerts/condition.js';
-import { notify, type Notified } from '../alerts/notify.js';
-import { pingWatchdog } from '../heartbeat.js';
-import { withCall, evaluate, type Evaluation } from '../evaluate.js';
-import { evaluateAndNotify, type EvaluatedAndNotified } from '../evaluate-and-notify.js';
-import type { Alert, GuardState, HeartbeatState, Step } from '../state.js';
+import { type Condition, type Finding, mergeFindings } from '../alerts/condition.js';
+import { type Notified, notify } from '../alerts/notify.js';
 import { pingedCheck } from '../checks.js';
-import { chainStep, checksStep, type Checked, drillStep } from './steps.js';
-import type { GuardParts, Summary } from './parts.js';
-import { resumeStuck } from './resume.js';
-import { shareOf, withDeadline } from './time.js';
-import { ensureSchedule } from '../schedulers.js';
-import { trustContext } from '../../snapshot/trust.js';
-import { startSnapshot } from '../../snapshot/run.js';
-import { isRepetition, isYoung, mayBeOlder, recoveryPoint } from '../recovery-point.js';
+import { withDeadline } from '../deadline.js';
+import {
+  evaluate,
+  evaluateAndNotify,
+  type EvaluatedAndNotified,
+  type Evaluation,
+  pingWatchdog,
+  withCall,
+} from '../evaluate.js';
+import type { Alert, GuardState, HeartbeatState, Step } from '../state.js';
+import { type GuardParts, shareOf, type Summary } from './parts.js';
+import { chainStep, drillStep, scheduleStep, snapshotStep } from './steps.js';
+import { checksStep, type Checked } from '../services.js';
+import { resumeStuck } from './stuck.js';
 
 /** The result of a guard's turn. */
 export interface GuardReport {
@@ -169,42 +171,4 @@ function recordSteps({ ports }: GuardParts, budget: Budget) {
     finding: <T extends { readonly summary: Summary }>(name: string, work: (left: Budget) => Promise<T>) =>
       step(name, work, ({ summary }) => summary),
   };
-}
-
-/** Ensures that the queue calls the guard as well, if there is a queue. */
-async function scheduleStep({ schedule }: Pick<GuardParts, 'schedule'>): Promise<Summary> {
-  if (schedule === null) return { state: 'not-configured' };
-  const { open, wanted } = schedule;
-  return { state: await ensureSchedule(open(), wanted) };
-}
-
-/** Takes a snapshot if the newest good one is too old, or may be, and none is under way. */
-async function snapshotStep(parts: GuardParts, budget: Budget): Promise<Summary> {
-  const { engine, ports, queued, work } = parts;
-  const context = await trustContext(ports, ports.own);
-  const { ageHours, ageMs, newest, passedOver } = await recoveryPoint(context);
-  if (newest !== null && isYoung({ ageMs }) && !(await mayBeOlder(context, newest)))
-    return { state: 'young', ageHours };
-  if (isRepetition({ passedOver }, ports.clock.now())) return { state: 'not-repeated', ageHours };
-  const started = await startSnapshot(engine, 'guard');
-  if (!started.started) return { state: 'under-way', ageHours, run: started.holder };
-  const { id } = started.run;
-  if (queued && (await tryEnqueue(parts, id))) return { state: 'started', ageHours, run: id };
-  const run = await work(id, shareOf(budget, ports.clock, 3 / 4)).catch((error: unknown) => {
-    // The queue had taken the run, and only its answer was lost.
-    if (queued && error instanceof AppError && error.code === 'busy') return null;
-    throw error;
-  });
-  return { state: run?.state ?? 'started', ageHours, run: id };
-}
-
-/** Hands a run to the queue; false if the queue refuses it, so that the guard does the work itself. */
-async function tryEnqueue({ engine, ports }: GuardParts, id: string): Promise<boolean> {
-  try {
-    await engine.enqueue(id);
-    return true;
-  } catch (error) {
-    ports.log.warn('guard-works-without-queue', { run: id, code: toAppError(error).code });
-    return false;
-  }
 }

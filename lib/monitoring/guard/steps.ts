@@ -1,69 +1,60 @@
-import type { Clock } from '../../ports/clock.js';
-import type { Budget } from '../../runs/attempt.js';
-import { keyOf, type Finding } from '../alerts/condition.js';
-import { examine, type CheckGroup, type CheckResult } from '../../health/doctor.js';
-import { isUndecided, serviceRecord } from '../services.js';
-import type { ServiceRecord } from '../state.js';
-import type { Summary, GuardParts } from './parts.js';
+import { AHEAD_MS } from '../../snapshot/order.js';
+import { AppError, type ErrorCode, toAppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
+import type { PrunePorts } from '../../retention/prune/prune.js';
+import { type Outcome, upkeep, type UpkeepRequest } from '../../retention/upkeep.js';
+import type { Budget } from '../../runs/attempt.js';
+import { handOver } from '../../runs/hand-over.js';
 import { timeOfId } from '../../runs/ids.js';
+import { runsOf } from '../../runs/recent.js';
 import { snapshotIds } from '../../snapshot/catalog.js';
 import { checkChain } from '../../snapshot/chain.js';
-import { handOver } from '../../runs/engine.js';
-import { drillHistory, lastVerdict, withRunOutcome, timeOf } from '../drill-view.js';
-import { AHEAD_MS, DRILL_EVERY_MS, DRILL_RETRY_MS, RPO_HOURS, RPO_MS } from '../objectives.js';
+import { startSnapshot } from '../../snapshot/run.js';
 import { trustContext } from '../../snapshot/trust.js';
-import { recoveryPoint } from '../recovery-point.js';
-import { runsOf } from '../../runs/recent.js';
-import { shareOf } from './time.js';
-import { AppError, type ErrorCode } from '../../errors.js';
-import { upkeep, type Outcome, type UpkeepRequest } from '../../retention/upkeep.js';
-import type { PrunePorts } from '../../retention/prune/prune.js';
+import { type Finding } from '../alerts/condition.js';
+import { drillHistory, lastVerdict, timeOf, withRunOutcome } from '../drill-view.js';
+import {
+  DRILL_EVERY_MS,
+  DRILL_RETRY_MS,
+  isRepetition,
+  isYoung,
+  mayBeOlder,
+  recoveryPoint,
+  RPO_HOURS,
+  RPO_MS,
+} from '../objectives.js';
+import { ensureSchedule } from '../schedulers.js';
+import { type GuardParts, shareOf, type Summary } from './parts.js';
 
-/** This check has its own alert. */
-const LEASES = 'store-leases';
-
-export interface Checked extends Finding {
-  readonly summary: Summary;
-  readonly checks: readonly CheckResult[];
-  /** The state of each configured service. */
-  readonly services: readonly ServiceRecord[];
-  /** The names of all groups that were checked. */
-  readonly made: ReadonlySet<string>;
-  readonly whole: boolean;
+/** Takes a snapshot if the newest good one is too old, or may be, and none is under way. */
+export async function snapshotStep(parts: GuardParts, budget: Budget): Promise<Summary> {
+  const { engine, ports, queued, work } = parts;
+  const context = await trustContext(ports, ports.own);
+  const { ageHours, ageMs, newest, passedOver } = await recoveryPoint(context);
+  if (newest !== null && isYoung({ ageMs }) && !(await mayBeOlder(context, newest)))
+    return { state: 'young', ageHours };
+  if (isRepetition({ passedOver }, ports.clock.now())) return { state: 'not-repeated', ageHours };
+  const started = await startSnapshot(engine, 'guard');
+  if (!started.started) return { state: 'under-way', ageHours, run: started.holder };
+  const { id } = started.run;
+  if (queued && (await tryEnqueue(parts, id))) return { state: 'started', ageHours, run: id };
+  const run = await work(id, shareOf(budget, ports.clock, 3 / 4)).catch((error: unknown) => {
+    // The queue had taken the run, and only its answer was lost.
+    if (queued && error instanceof AppError && error.code === 'busy') return null;
+    throw error;
+  });
+  return { state: run?.state ?? 'started', ageHours, run: id };
 }
 
-/** Runs the checks of services and credentials until the deadline; checks left out are not evaluated. */
-export async function checksStep(clock: Clock, groups: readonly CheckGroup[], budget: Budget): Promise<Checked> {
-  const checks: CheckResult[] = [];
-  const services: ServiceRecord[] = [];
-  const made = new Set<string>();
-  let whole = true;
-  for (const group of groups) {
-    whole = clock.now() < budget.deadline;
-    if (!whole) break;
-    const results: CheckResult[] = [];
-    for await (const result of examine(clock, [group])) results.push(result);
-    const ofService = results.filter(({ name }) => name !== LEASES);
-    const record = serviceRecord(ofService, 'guard', new Date(clock.now()).toISOString());
-    if (record !== null) services.push(record);
-    for (const { name } of group.slice(0, 1)) made.add(name);
-    checks.push(...results);
+/** Hands a run to the queue; false if the queue refuses it, so that the guard does the work itself. */
+async function tryEnqueue({ engine, ports }: GuardParts, id: string): Promise<boolean> {
+  try {
+    await engine.enqueue(id);
+    return true;
+  } catch (error) {
+    ports.log.warn('guard-works-without-queue', { run: id, code: toAppError(error).code });
+    return false;
   }
-  const failed = checks.filter(({ name, status }) => status === 'fail' && name !== LEASES);
-  const undecided = checks.filter(isUndecided);
-  const conditions = failed.map(({ name, detail, hint }) => ({
-    code: 'credential-failed' as const,
-    subject: name,
-    message: `The check of ${name} failed: ${detail}`,
-    hint: hint ?? 'See `npx soulcaster-backup doctor --env-file .env`.',
-  }));
-  const summary = { checks: checks.length, failed: failed.length, whole };
-  return {
-    ...{ checks, made, services, summary, whole, conditions },
-    evaluated: new Set(whole ? ['credential-failed'] : []),
-    undecided: new Set(undecided.map(({ name }) => keyOf({ code: 'credential-failed', subject: name }))),
-  };
 }
 
 /** Number of findings that an alert names. */
@@ -127,6 +118,13 @@ async function isDue({ drills, ports }: GuardParts): Promise<boolean> {
   if (verdict !== null && now - timeOf(verdict) < DRILL_EVERY_MS) return false;
   const last = history.drills.find((drill) => timeOf(drill) <= now + AHEAD_MS);
   return last === undefined || last === verdict || now - timeOf(last) >= DRILL_RETRY_MS;
+}
+
+/** Ensures that the queue calls the guard as well, if there is a queue. */
+export async function scheduleStep({ schedule }: Pick<GuardParts, 'schedule'>): Promise<Summary> {
+  if (schedule === null) return { state: 'not-configured' };
+  const { open, wanted } = schedule;
+  return { state: await ensureSchedule(open(), wanted) };
 }
 
 export type UpkeepSettings = Pick<UpkeepRequest, 'replica' | 'settings'>;

@@ -1,12 +1,11 @@
-import type { Condition } from '../alerts/condition.js';
-import { deliveryTo } from '../alerts/view.js';
-import type { EvaluateOptions } from '../alerts/source.js';
-import { DRILLED_ELSEWHERE, LOCAL_DRILL_COMMAND, lastVerdict, timeOf } from '../drill-view.js';
+import { AHEAD_MS } from '../../snapshot/order.js';
+import type { Condition, EvaluateOptions } from '../alerts/condition.js';
+import { deliveryTo } from '../alerts/messages.js';
+import { DRILLED_ELSEWHERE, lastVerdict, LOCAL_DRILL_COMMAND, timeOf } from '../drill-view.js';
 import type { Facts } from '../facts.js';
-import { AHEAD_MS, DRILL_OVERDUE_MS, STALE_MS } from '../objectives.js';
-import type { RecoveryPoint } from '../recovery-point.js';
-import type { RecoveryTime } from '../recovery-time.js';
-import { evaluateSchedulers, describeScheduler, type SchedulerStatus } from '../schedulers.js';
+import { DRILL_OVERDUE_MS, type RecoveryPoint, type RecoveryTime, STALE_MS } from '../objectives.js';
+import { describeScheduler, evaluateSchedulers, type SchedulerStatus } from '../schedulers.js';
+import type { TriedService } from '../services.js';
 import type { AnswerState, GuardState, RecordedAnswers, ServiceRecord } from '../state.js';
 
 /** One of the four answers. Times in ISO 8601. */
@@ -20,12 +19,6 @@ export interface Answer {
   readonly by: string | null;
   /** Why it is not ok or unknown; empty when it is ok. */
   readonly reasons: readonly string[];
-}
-
-/** A service tried just now, and the checks made for it. */
-export interface TriedService {
-  readonly record: ServiceRecord;
-  readonly checks: readonly string[];
 }
 
 export interface Answers {
@@ -56,11 +49,13 @@ export interface AnswerEvidence {
 }
 
 type Found = Omit<Answer, 'since'>;
-const NAMES = ['recoverable', 'recoveryTime', 'watched', 'services'] as const;
+/** The names of the four answers, in the order in which they are shown. */
+export const ANSWERS = ['recoverable', 'recoveryTime', 'watched', 'services'] as const;
+type AnswerName = (typeof ANSWERS)[number];
 
 /** The state of everything: `ok` only when all four answers are, `unknown` when nothing is known to be wrong. */
-export function overallState(answers: Readonly<Record<(typeof NAMES)[number], Pick<Answer, 'state'>>>) {
-  const states = NAMES.map((name) => answers[name].state);
+export function overallState(answers: Readonly<Record<AnswerName, Pick<Answer, 'state'>>>) {
+  const states = ANSWERS.map((name) => answers[name].state);
   if (states.includes('not-ok')) return 'degraded' as const;
   return states.includes('unknown') ? ('unknown' as const) : ('ok' as const);
 }
@@ -77,33 +72,26 @@ export function evaluateAnswers(evidence: AnswerEvidence, state: GuardState, rul
     watched: evaluateWatched(schedulers, state, rules, now),
     services: evaluateServices(items),
   };
-  const withSince = (name: (typeof NAMES)[number]): Answer => ({
-    ...found[name],
-    since: sinceOf(state.answers?.[name], found[name].state, now),
+  const answers = mapAnswers((name): Answer => {
+    const recorded = state.answers?.[name];
+    const since = recorded?.state === found[name].state ? recorded.since : new Date(now).toISOString();
+    return { ...found[name], since };
   });
   return {
-    recoverable: withSince('recoverable'),
-    recoveryTime: withSince('recoveryTime'),
-    watched: { ...withSince('watched'), schedulers },
-    services: { ...withSince('services'), items },
+    ...answers,
+    watched: { ...answers.watched, schedulers },
+    services: { ...answers.services, items },
   };
 }
 
 /** The answers as the guard's state keeps them, to know since when each has had its state. */
 export function toRecordedAnswers(answers: Answers, now: number): RecordedAnswers {
   const at = new Date(now).toISOString();
-  const record = ({ since, state }: Answer) => ({ state, since, at });
-  const { recoverable, recoveryTime, services, watched } = answers;
-  return {
-    recoverable: record(recoverable),
-    recoveryTime: record(recoveryTime),
-    watched: record(watched),
-    services: record(services),
-  };
+  return mapAnswers((name) => ({ state: answers[name].state, since: answers[name].since, at }));
 }
 
-function sinceOf(recorded: RecordedAnswers['services'] | undefined, state: AnswerState, now: number): string {
-  return recorded?.state === state ? recorded.since : new Date(now).toISOString();
+function mapAnswers<T>(of: (name: AnswerName) => T): Record<AnswerName, T> {
+  return Object.fromEntries(ANSWERS.map((name) => [name, of(name)])) as Record<AnswerName, T>;
 }
 
 /** `not-ok` when anything is wrong, else `unknown` when anything is unknown. */

@@ -1,6 +1,7 @@
 import { RUN_KINDS } from '../../run-kinds.js';
 import { isOver } from '../../runs/model.js';
 import { ANSWER_STATES, type AnswerState } from '../state.js';
+import { ANSWERS } from './answers.js';
 import type { StatusReport } from './report.js';
 
 /** The content type of the text format (Prometheus documentation, "Exposition formats", version 0.0.4). */
@@ -135,7 +136,7 @@ export function metricsOf(status: StatusReport): Metric[] {
   ].map(([name, help, samples]) => ({ name, help, samples }) as Metric);
 }
 
-/** Text renderMetrics of gauges. */
+/** The text format of gauges. */
 export function renderMetrics(metrics: readonly Metric[]): string {
   return metrics
     .filter(({ samples }) => samples.length > 0)
@@ -180,8 +181,6 @@ function countOpenRuns({ runs }: StatusReport): Record<string, number> {
   for (const run of runs.filter((each) => !isOver(each))) counts.set(run.kind, (counts.get(run.kind) ?? 0) + 1);
   return Object.fromEntries(counts);
 }
-
-const ANSWERS = ['recoverable', 'recoveryTime', 'watched', 'services'] as const;
 
 function answerSamples(status: StatusReport): Sample[] {
   return ANSWERS.flatMap((name) => stateSet('answer', name, status[name].state));

@@ -1,38 +1,49 @@
-import { withTasksDone, runSummary, type RunSummary } from '../../runs/summary.js';
-import { unsavedWords } from '../../snapshot/ledger.js';
+import { isOver } from '../../runs/ending.js';
+import { isFromSource } from '../../runs/fit.js';
+import { withTasksDone } from '../../runs/live.js';
+import type { RunRecord } from '../../runs/model.js';
+import { runSummary, type RunSummary } from '../../runs/summary.js';
 import { loadWholeManifest } from '../../snapshot/catalog-object.js';
 import { assessWithPassedOver } from '../../snapshot/latest.js';
+import { unsavedWords } from '../../snapshot/shortfall.js';
 import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } from '../../snapshot/trust.js';
-import { lastVerdict, timeOf, type DrillView, type Drills } from '../drill-view.js';
-import { DRILL_EVERY_MS } from '../objectives.js';
-import { deliveryFigures, openAlerts, type AlertFigures, type DeliveryFigures } from '../alerts/view.js';
-import { gatherFacts, newestBackup, type Facts } from '../facts.js';
-import { recoveryPointOf, type RecoveryPoint } from '../recovery-point.js';
-import { recoveryTimeOf, type RecoveryTime } from '../recovery-time.js';
 import { applyAcknowledgements } from '../alerts/acknowledge.js';
-import { spentBy, type SpentFigures } from '../cost.js';
-import { keyOf, mergeFindings, type Condition, type Finding } from '../alerts/condition.js';
+import { type Condition, type Finding, keyOf, mergeFindings } from '../alerts/condition.js';
 import { isOfControl } from '../alerts/from-control.js';
-import { evaluateFacts } from '../alerts/sources.js';
 import { applyEvaluation } from '../alerts/ledger.js';
-import { stuckCondition } from '../guard/resume.js';
-import { stuckAmong } from '../guard/stuck.js';
-import { isOver, type RunRecord } from '../../runs/model.js';
-import { isFromSource } from '../../runs/fit.js';
-import { indexFigures, type IndexFigures } from './index-figures.js';
-import { readState, type Acknowledgement, type GuardState } from '../state.js';
+import { evaluateFacts } from '../alerts/sources.js';
+import { type Drills, type DrillView, lastVerdict, timeOf } from '../drill-view.js';
+import { type Facts, gatherFacts, newestBackup } from '../facts.js';
+import { stuckAmong, stuckCondition } from '../guard/stuck.js';
 import {
+  DRILL_EVERY_MS,
+  type RecoveryPoint,
+  recoveryPointOf,
+  type RecoveryTime,
+  recoveryTimeOf,
+} from '../objectives.js';
+import { checkFailed, tryNothing, type TriedService, type TryServices } from '../services.js';
+import { type Acknowledgement, type GuardState, readState } from '../state.js';
+import {
+  type AlertRules,
+  type Answer,
+  type AnswerEvidence,
+  type Answers,
   evaluateAnswers,
   isTooOld,
   overallState,
-  type AlertRules,
-  type AnswerEvidence,
-  type Answer,
-  type Answers,
   type OverallState,
-  type TriedService,
 } from './answers.js';
-import { tryNothing, type TryServices } from '../services.js';
+import {
+  type AlertFigures,
+  deliveryFigures,
+  type DeliveryFigures,
+  indexFigures,
+  type IndexFigures,
+  openAlerts,
+  spentBy,
+  type SpentFigures,
+} from './figures.js';
 
 const MOST_RUNS = 20;
 /** For a lease that cannot be read; a readable lease contains its own duration. */
@@ -188,12 +199,7 @@ function storeTried({ now }: Facts): TriedService {
 function findFailing(tried: readonly TriedService[]): Finding {
   const conditions = tried
     .filter(({ record }) => record.state === 'not-ok')
-    .map(({ record: { check, hint, name, reason } }) => ({
-      code: 'credential-failed' as const,
-      subject: check ?? name,
-      message: `The check of ${check ?? name} failed: ${reason ?? ''}`,
-      hint: hint ?? 'See `npx soulcaster-backup doctor --env-file .env`.',
-    }));
+    .map(({ record: { check, hint, name, reason } }) => checkFailed(check ?? name, reason ?? '', hint));
   return { conditions, evaluated: new Set() };
 }
 

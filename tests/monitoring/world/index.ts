@@ -10,7 +10,7 @@ import { functionDeadline, type FullApp, notifyingEngine } from '../../../lib/ap
 import { guardParts, evaluationContextOf } from '../../../lib/app/guard-app.js';
 import { guard } from '../../../lib/monitoring/guard/run.js';
 import type { Caller } from '../../../lib/monitoring/state.js';
-import { afterRun } from '../../../lib/monitoring/evaluate-and-notify.js';
+import { afterRun } from '../../../lib/monitoring/evaluate.js';
 import { cronBackup } from '../../../lib/http/backup.js';
 import type { Action } from '../../../lib/http/entry.js';
 import { cronGuard } from '../../../lib/http/guard.js';

@@ -1,5 +1,4 @@
-import { isYoung } from '../../../lib/monitoring/recovery-point.js';
-import { RPO_MS } from '../../../lib/monitoring/objectives.js';
+import { isYoung, RPO_MS } from '../../../lib/monitoring/objectives.js';
 import { silentConditions } from '../../../lib/monitoring/alerts/from-schedulers.js';
 import { evaluateSchedulers, recordCall, type Scheduler } from '../../../lib/monitoring/schedulers.js';
 import type { Callers } from '../../../lib/monitoring/state.js';
