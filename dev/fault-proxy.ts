@@ -1,5 +1,6 @@
 import { type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { randomBytes } from 'node:crypto';
 import { bodyOf, serveHttp, type HttpServer } from './stand-in-server.js';
 
 /** A request as the proxy received it, with its whole body. */
@@ -26,7 +27,7 @@ export type FaultAction =
   | { readonly delayMs: number }
   | { readonly header: string; readonly value: string };
 
-export interface FaultProxyOptions {
+interface FaultProxyOptions {
   /** Base URL of the service, `http:` only. */
   readonly target: string;
   readonly rule: (request: ProxiedRequest) => FaultAction | Promise<FaultAction>;
@@ -116,4 +117,50 @@ function hasHeader(rawHeaders: readonly string[], name: string): boolean {
 
 function cut(outgoing: ServerResponse): void {
   outgoing.socket?.resetAndDestroy();
+}
+
+/** The header that carries a service's key. */
+type KeyHeader = 'authorization' | 'x-goog-api-key';
+
+interface ServiceProxyOptions {
+  /** Base URL of the stand-in. */
+  readonly target: string;
+  /** Default: any free port. */
+  readonly port?: number;
+  /** The key that the stand-in accepts; null when it authenticates in another way. */
+  readonly key: { readonly header: KeyHeader; readonly value: string } | null;
+}
+
+/** A proxy in front of a stand-in that injects faults and replaces the accepted key. */
+export interface ServiceProxy {
+  readonly url: string;
+  /** Sets the fault of all further requests, or of those that the function selects; null removes it. */
+  fail(fault: FaultAction | null | ((request: ProxiedRequest) => FaultAction | null)): void;
+  /** Replaces the accepted key, as a reset in the console does, and returns the new key. */
+  changeKey(): string;
+  stop(): Promise<void>;
+}
+
+export async function startServiceProxy({ key, port, target }: ServiceProxyOptions): Promise<ServiceProxy> {
+  let faultOf: (request: ProxiedRequest) => FaultAction | null = () => null;
+  let newKey: string | null = null;
+  const headerValue = (value: string): string => (key?.header === 'authorization' ? `Bearer ${value}` : value);
+  const proxy = await startFaultProxy({
+    target,
+    remember: false,
+    ...(port === undefined ? {} : { port }),
+    rule(request) {
+      const fault = faultOf(request);
+      if (fault !== null) return fault;
+      if (key === null || newKey === null) return 'pass';
+      const isNew = request.headers[key.header] === headerValue(newKey);
+      return { header: key.header, value: headerValue(isNew ? key.value : 'a-key-that-was-revoked') };
+    },
+  });
+  return {
+    url: proxy.url,
+    fail: (fault) => void (faultOf = typeof fault === 'function' ? fault : () => fault),
+    changeKey: () => (newKey = randomBytes(24).toString('base64url')),
+    stop: () => proxy.stop(),
+  };
 }

@@ -1,7 +1,17 @@
-import { DAY, MINUTE, stampWithin, type Scope, type Stamp } from './scope.js';
-import type { Topic } from './topic.js';
+import {
+  DAY,
+  MINUTE,
+  stampWithin,
+  type Scope,
+  type Stamp,
+  changeCommand,
+  createCommand,
+  collectionWriter,
+  hash,
+  type Write,
+} from './write.js';
+import type { Topic } from './topics.js';
 import { fill } from './wording.js';
-import { changeCommand, createCommand, collectionWriter, hash, type Write } from './write.js';
 
 const DIMENSIONS = 768;
 const LOGS_KEPT = 7 * DAY;

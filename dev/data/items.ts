@@ -1,6 +1,5 @@
-import { DAY, stampWithin, type Scope, type Stamp } from './scope.js';
-import type { Topic } from './topic.js';
-import { createCommand, hash, type Write } from './write.js';
+import { DAY, stampWithin, type Scope, type Stamp, createCommand, hash, type Write } from './write.js';
+import type { Topic } from './topics.js';
 
 /** Sources of feedback and their shares in percent. */
 const SOURCES = Object.entries({ reddit: 25, sentry: 20, github: 20, manual: 12, datadog: 9, posthog: 8, splunk: 6 });

@@ -1,5 +1,4 @@
-import { DAY, MINUTE, stampWithin, type Scope } from './scope.js';
-import { createCommand, collectionWriter, hash, type Write } from './write.js';
+import { DAY, MINUTE, stampWithin, type Scope, createCommand, collectionWriter, hash, type Write } from './write.js';
 
 const LOCK_MS = 600_000;
 const SECRET_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789';

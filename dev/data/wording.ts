@@ -1,7 +1,5 @@
-import { DEFECTS } from './topics-defects.js';
-import { PRODUCT } from './topics-product.js';
+import { DEFECTS, PRODUCT, type Topic } from './topics.js';
 import { seededRandom, type Random } from './random.js';
-import type { Topic } from './topic.js';
 
 export const TOPICS: readonly Topic[] = [...DEFECTS, ...PRODUCT];
 

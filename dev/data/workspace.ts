@@ -1,11 +1,18 @@
 import { writeCluster } from './clusters.js';
 import { writeItem } from './items.js';
-import { writeLegacy } from './legacy.js';
 import { writeClusterJobs, writeProject } from './project.js';
 import { seededRandom, type Random } from './random.js';
-import { DAY, stampWithin, type Scope } from './scope.js';
+import {
+  DAY,
+  stampWithin,
+  type Scope,
+  collectionWriter,
+  hash,
+  type CollectionWriter,
+  type Write,
+  createCommand,
+} from './write.js';
 import { TOPICS, writer, type Writer } from './wording.js';
-import { collectionWriter, hash, type CollectionWriter, type Write } from './write.js';
 
 export interface WorkspaceOptions {
   readonly projects: number;
@@ -113,4 +120,28 @@ function scopeOf(plan: Plan, project: string, user: string, sources: Map<string,
       return known;
     },
   };
+}
+
+/** One key of each kind from before the application had projects, which it still reads. */
+function* writeLegacy(random: Random): Generator<Write> {
+  const item = random.uuid();
+  const clustered = random.uuid();
+  const cluster = random.uuid();
+  const since = { created_at: '2025-03-01T09:30:00.250000+00:00' };
+  for (const id of [item, clustered]) {
+    yield hash(null, `feedback:${id}`, { id, source: 'manual', title: 'From before', body: 'Old but kept.', ...since });
+  }
+  yield createCommand(null, 'ZADD', 'feedback:created', '1740821400.25', item, '1740821400.25', clustered);
+  yield createCommand(null, 'SADD', 'feedback:unclustered', item);
+  yield hash(null, `cluster:${cluster}`, { id: cluster, title: 'From before', status: 'new', ...since });
+  yield createCommand(null, 'SADD', `cluster:items:${cluster}`, clustered);
+  yield createCommand(null, 'SADD', 'clusters:all', cluster);
+  yield createCommand(null, 'SET', `coding_plan:${cluster}`, JSON.stringify({ cluster_id: cluster, steps: [] }));
+  yield createCommand(null, 'SADD', 'github:repos', 'acme/before');
+  yield hash(null, 'github:repo:acme/before', {
+    owner: 'acme',
+    repo: 'before',
+    full_name: 'acme/before',
+    enabled: 'false',
+  });
 }

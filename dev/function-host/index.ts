@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { projectRoot } from '../../lib/project-root.js';
 import type { FromHost, HostConfig, ToHost } from './protocol.js';
-import { limitsOf, readVercelConfig } from './vercel-config.js';
-import type { VercelConfig } from './vercel-config.js';
+import { limitsOf, readVercelConfig, type VercelConfig } from './paths.js';
 
 export interface FunctionHostOptions {
   /** Folder of the project: functions are in its dist/bundle/functions, static files in its public, beside its vercel.json. */

@@ -1,7 +1,7 @@
 import { serveHttp } from '../stand-in-server.js';
 import { Pool } from './pool.js';
 import type { FromHost, HostConfig, ToHost } from './protocol.js';
-import { findRoutes } from './routes.js';
+import { findRoutes } from './paths.js';
 import { serve } from './server.js';
 
 /** The host process: the parent sends the configuration, and the process ends with the parent. */

@@ -1,4 +1,4 @@
-import type { VercelConfig } from './vercel-config.js';
+import type { VercelConfig } from './paths.js';
 
 /** Configuration of the host process. */
 export interface HostConfig {

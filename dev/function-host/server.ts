@@ -2,10 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { bodyOf } from '../stand-in-server.js';
 import type { Outcome, Pool } from './pool.js';
 import type { HostConfig } from './protocol.js';
-import { matchRoute } from './routes.js';
-import type { Match, Route } from './routes.js';
-import { readStatic } from './statics.js';
-import { matchesPattern, headersFor, rewritePath } from './vercel-config.js';
+import { matchRoute, type Match, type Route, readStatic, matchesPattern, headersFor, rewritePath } from './paths.js';
 
 /** Largest request body: https://vercel.com/docs/functions/limitations */
 const BODY_LIMIT = 4.5 * 1024 * 1024;

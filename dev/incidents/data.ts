@@ -4,7 +4,7 @@ import type { Context } from '../../lib/cli/context.js';
 import { reindex } from '../../lib/cli/reindex.js';
 import { restore } from '../../lib/cli/restore.js';
 import { deleteProject, loseEverything, findFirstProject } from '../demo/damage.js';
-import type { Incident, Scene } from './model.js';
+import type { Incident, Scene } from './scene.js';
 
 const RESTORE = { mode: 'replace', ttl: 'keep', safety: true, settle: true, reindex: false, local: true } as const;
 

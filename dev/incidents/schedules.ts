@@ -11,8 +11,7 @@ import { changeState, type Callers } from '../../lib/monitoring/state.js';
 import { partName, manifestName } from '../../lib/snapshot/names.js';
 import { loadManifest } from '../../lib/snapshot/manifest.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
-import { fireSchedulers } from './healthy.js';
-import type { Incident } from './model.js';
+import { fireSchedulers, type Incident } from './scene.js';
 
 const HOUR_MS = 3_600_000;
 /** Age of the newest snapshot after a missed night. */

@@ -1,11 +1,9 @@
 import { Redis } from 'ioredis';
 import { protectedDatabase } from '../../lib/app/connect/database.js';
-import type { FaultAction } from '../fault-proxy.js';
-import type { ServiceProxy } from '../service-proxy.js';
+import type { FaultAction, ServiceProxy } from '../fault-proxy.js';
 import { freshGitHubToken, gitHubToken, STANDBY_ID } from '../stack/rehearsal.js';
 import type { Rehearsal } from '../stack/index.js';
-import { fireSchedulers } from './healthy.js';
-import type { Incident } from './model.js';
+import { fireSchedulers, type Incident } from './scene.js';
 
 const SECTION = 'A service refuses its credential';
 

@@ -1,13 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { bodyOf } from '../stand-in-server.js';
-import type { Broker } from './broker.js';
-import type { FaultBox } from './faults.js';
+import { type Broker, viewMessage } from './broker.js';
+import { type FaultBox, rotate, type SigningKeys } from './courier.js';
 import { readMessage, Refusal } from './message.js';
 import type { Message } from './message.js';
 import { viewSchedule, type ScheduleBook } from './schedules.js';
-import { rotate } from './signing.js';
-import type { SigningKeys } from './signing.js';
-import { viewMessage } from './views.js';
 
 /** A request with path and query as they were sent, and header names in lower case. */
 interface ApiRequest {

@@ -1,16 +1,92 @@
 import { createHash } from 'node:crypto';
-import type { Courier } from './courier.js';
-import { evaluateDelay } from './delay-expression.js';
-import { parseRequestedWait, defaultBackoff, LONGEST_WAIT_MS } from './durations.js';
-import type { QstashFaults } from './faults.js';
-import type { Message } from './message.js';
-import { readMessage } from './message.js';
-import type { Reply } from './post.js';
+import {
+  type Message,
+  newId,
+  evaluateDelay,
+  parseRequestedWait,
+  defaultBackoff,
+  LONGEST_WAIT_MS,
+  readMessage,
+} from './message.js';
+import type { Reply, Courier, QstashFaults } from './courier.js';
 import { Schedule } from './schedule.js';
-import { callbackBody, viewDead } from './views.js';
-import type { DlqEntry } from './views.js';
 
-export interface BrokerOptions {
+/** A dead letter with the last answer, in the field names of `GET /v2/dlq`. */
+export interface DlqEntry extends Readonly<Record<string, unknown>> {
+  readonly dlqId: string;
+  readonly messageId: string;
+  readonly url: string;
+  readonly body: string;
+  readonly retried: number;
+  readonly responseStatus: number;
+  readonly responseBody: string;
+}
+
+/** A message as `GET /v2/messages/{id}` returns it. */
+export function viewMessage(message: Message): Record<string, unknown> & { messageId: string; url: string } {
+  const text = message.body.toString('utf8');
+  const isText = Buffer.from(text, 'utf8').equals(message.body);
+  return {
+    messageId: message.id,
+    url: message.url,
+    method: message.method,
+    header: listHeaders(message.headers),
+    ...(isText ? { body: text } : { bodyBase64: message.body.toString('base64') }),
+    maxRetries: message.maxRetries,
+    createdAt: message.createdAt,
+    notBefore: message.createdAt + message.delayMs,
+    ...omitNull({
+      callback: message.callback,
+      failureCallback: message.failureCallback,
+      label: message.label,
+      retryDelayExpression: message.retryDelay,
+      flowControlKey: message.flow?.key ?? null,
+      parallelism: message.flow?.parallelism ?? null,
+      rate: message.flow?.rate ?? null,
+    }),
+  };
+}
+
+function viewDead(message: Message, reply: Reply): DlqEntry {
+  return {
+    ...viewMessage(message),
+    dlqId: newId('dlq'),
+    body: message.body.toString('utf8'),
+    retried: message.retried,
+    responseStatus: reply.status,
+    responseHeader: listHeaders(reply.headers),
+    responseBody: reply.error ?? reply.body.toString('utf8'),
+  };
+}
+
+/** Body of a callback. Source: https://upstash.com/docs/qstash/features/callbacks */
+function callbackBody(message: Message, reply: Reply, dlqId: string | null): string {
+  return JSON.stringify({
+    status: reply.status,
+    header: listHeaders(reply.headers),
+    body: Buffer.from(reply.error ?? reply.body).toString('base64'),
+    retried: message.retried,
+    maxRetries: message.maxRetries,
+    sourceMessageId: message.id,
+    url: message.url,
+    method: message.method,
+    sourceHeader: listHeaders(message.headers),
+    sourceBody: message.body.toString('base64'),
+    createdAt: message.createdAt,
+    notBefore: message.createdAt + message.delayMs,
+    ...omitNull({ dlqId }),
+  });
+}
+
+function listHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value ?? []].flat()]));
+}
+
+function omitNull(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}
+
+interface BrokerOptions {
   readonly courier: Courier;
   readonly faults: () => QstashFaults;
   /** Divides all waits except those that an answer requests. */
@@ -24,7 +100,7 @@ export interface BrokerOptions {
   readonly random: () => number;
 }
 
-export interface Accepted {
+interface Accepted {
   readonly messageId: string;
   readonly deduplicated: boolean;
 }

@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { serveHttp } from '../stand-in-server.js';
 import { answer, type ApiOptions } from './api.js';
-import { Broker } from './broker.js';
-import { Courier } from './courier.js';
-import { FaultBox } from './faults.js';
-import type { DeliveryRecord, QstashFaults } from './faults.js';
+import { Broker, type DlqEntry } from './broker.js';
+import {
+  Courier,
+  FaultBox,
+  type DeliveryRecord,
+  type QstashFaults,
+  newSigningKey,
+  rotate,
+  type SigningKeys,
+} from './courier.js';
 import { ScheduleBook, viewSchedule } from './schedules.js';
-import { newSigningKey, rotate } from './signing.js';
-import type { SigningKeys } from './signing.js';
-import type { DlqEntry } from './views.js';
 
 export type { DeliveryRecord, DlqEntry, QstashFaults, SigningKeys };
 

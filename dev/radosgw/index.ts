@@ -6,8 +6,7 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import getPort from 'get-port';
 import { AppError } from '../../lib/errors.js';
 import { ensurePrograms, RADOSGW } from '../packages.js';
-import { bootCluster, createRadosUser, replaceRadosKeys, type Keys } from './boot.js';
-import { daemonsIn } from './daemons.js';
+import { bootCluster, createRadosUser, replaceRadosKeys, type Keys, daemonsIn } from './cluster.js';
 
 export interface RadosgwOptions {
   /** Parent of the cluster's folder; default: the system's temporary folder. */

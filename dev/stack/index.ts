@@ -1,6 +1,8 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import getPort from 'get-port';
 import { startFunctionHost, type FunctionHost, type FunctionHostOptions } from '../function-host/index.js';
 import { startQstash, type Qstash, type QstashOptions } from '../qstash/index.js';
@@ -9,12 +11,19 @@ import { startRedisServer } from '../redis-server.js';
 import { startUpstashRedis, type UpstashRedisOptions, type UpstashRedisStandIn } from '../upstash-redis/index.js';
 import { functionVariables } from '../../lib/app/config/names.js';
 import { startUpstashVector, type UpstashVectorOptions, type UpstashVectorStandIn } from '../upstash-vector/index.js';
-import { checkPorts, isPortTaken, portTakenError } from './ports.js';
-import { newSecrets, type StackSecrets } from './secrets.js';
-import { bucketStore, folderStore } from './store.js';
-import { undoList, type UndoList } from './undo.js';
+import {
+  newSecrets,
+  type StackSecrets,
+  bucketStore,
+  folderStore,
+  undoList,
+  type UndoList,
+  envFileText,
+  variablesOf,
+  type StackParts,
+} from './parts.js';
 import { startProxies, startProjects, startSurroundings, type Rehearsal } from './rehearsal.js';
-import { envFileText, variablesOf, type StackParts } from './variables.js';
+import { AppError } from '../../lib/errors.js';
 
 export { envFileText, newSecrets, type Rehearsal, type StackSecrets };
 
@@ -225,4 +234,32 @@ async function createFolder(parent: string, name: string): Promise<string> {
 
 function optional<K extends string>(name: K, value: number | undefined): Partial<Record<K, number>> {
   return value === undefined ? {} : ({ [name]: value } as Record<K, number>);
+}
+
+/**
+ * Throws `config` when one of the ports is taken. Call it before anything is started: a part that fails on its port may
+ * already have started something else.
+ */
+async function checkPorts(ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      throw isPortTaken(error) ? portTakenError(error) : error;
+    } finally {
+      server.close();
+    }
+  }
+}
+
+function isPortTaken(error: unknown): boolean {
+  return String(error).includes('EADDRINUSE');
+}
+
+function portTakenError(cause: unknown): AppError {
+  return new AppError('config', 'A port of the local stack is taken by another process', {
+    hint: 'Choose another port, or leave the choice to the system.',
+    cause,
+  });
 }

@@ -3,22 +3,21 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { functionVariables } from '../../lib/app/config/names.js';
-import { startServiceProxy, type ServiceProxy } from '../service-proxy.js';
+import { startServiceProxy, type ServiceProxy } from '../fault-proxy.js';
 import type { FunctionHost } from '../function-host/index.js';
 import type { Gemini } from '../gemini/index.js';
 import { startGitHub, type GitHubStandIn } from '../github/index.js';
 import type { Qstash } from '../qstash/index.js';
-import { startReceiver, type Receiver } from '../receiver.js';
 import { startRedisServer } from '../redis-server.js';
 import { startUpstashAccount, type UpstashAccountStandIn } from '../upstash-account/index.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../upstash-redis/index.js';
 import type { UpstashVectorStandIn } from '../upstash-vector/index.js';
 import { startVercelApi, type VercelStandIn } from '../vercel-api/index.js';
-import type { StackStore } from './store.js';
-import type { UndoList } from './undo.js';
+import type { StackStore, UndoList } from './parts.js';
+import { serveApi } from '../stand-in-server.js';
 
 /** The fault proxies through which clients reach the services. */
-export interface ServiceProxies {
+interface ServiceProxies {
   readonly redis: ServiceProxy;
   readonly queue: ServiceProxy;
   readonly vector: ServiceProxy;
@@ -27,7 +26,7 @@ export interface ServiceProxies {
   readonly s3: ServiceProxy | null;
 }
 
-export interface ProxiedParts {
+interface ProxiedParts {
   readonly redis: UpstashRedisStandIn;
   readonly queue: Qstash;
   readonly vector: UpstashVectorStandIn;
@@ -69,19 +68,19 @@ export async function startProxies<P extends ProxiedParts>(
 
 const portOf = (port: number | undefined): { port?: number } => (port === undefined ? {} : { port });
 
-export const PROJECTS = {
+const PROJECTS = {
   backup: 'soulcaster-backup',
   backend: 'soulcaster-backend',
   dashboard: 'soulcaster-dashboard',
 } as const;
-export const REPOSITORY = 'acme/app';
-export const CLIENT_ID = 'Ov23liRehearsal00000';
+const REPOSITORY = 'acme/app';
+const CLIENT_ID = 'Ov23liRehearsal00000';
 /** Id of the standby in the Upstash account. */
 export const STANDBY_ID = 'rehearsal-standby';
 const TEAM = 'team_rehearsal';
 
 /** The surroundings of a deployment: accounts, a standby, a second store, a receiver of alerts. */
-export interface Surroundings {
+interface Surroundings {
   readonly github: GitHubStandIn;
   readonly account: UpstashAccountStandIn;
   readonly receiver: Receiver;
@@ -164,7 +163,7 @@ export async function startSurroundings(
 }
 
 /** The production deployment, as the stand-in for Vercel uses it. */
-export interface Production {
+interface Production {
   /** Host name and port. */
   readonly host: string;
   /** Restarts the functions with these variables. */
@@ -216,3 +215,33 @@ export const gitHubToken = (token: string) =>
 export const freshGitHubToken = (): string => `ghp_${randomBytes(18).toString('hex')}`;
 
 const freshToken = (): string => randomBytes(24).toString('base64url');
+
+/** A receiver of alert messages and of the watchdog's pings. */
+interface Receiver {
+  readonly url: string;
+  /** Texts of the alert messages so far, oldest first. */
+  readonly alerts: readonly string[];
+  /** Sets the listener for further alerts. */
+  onAlert(callback: (text: string) => void): void;
+  stop(): Promise<void>;
+}
+
+/** Accepts alert messages under /alerts and pings under /ping, on 127.0.0.1. */
+async function startReceiver(): Promise<Receiver> {
+  const alerts: string[] = [];
+  let listener: (text: string) => void = () => undefined;
+  const server = await serveApi(({ body, path }) => {
+    if (path.startsWith('/alerts')) {
+      const text = typeof body === 'object' && body !== null && 'text' in body ? String(body.text) : '';
+      alerts.push(text);
+      listener(text);
+    }
+    return { status: 200, body: { ok: true } };
+  });
+  return {
+    url: server.url,
+    alerts,
+    onAlert: (callback) => void (listener = callback),
+    stop: () => server.stop(),
+  };
+}

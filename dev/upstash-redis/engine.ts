@@ -1,8 +1,7 @@
 import { isNativeError } from 'node:util/types';
 import { Command, Redis } from 'ioredis';
 import { AppError } from '../../lib/errors.js';
-import type { CommandFlags, EngineCommand } from './commands.js';
-import type { RawReply } from './encode.js';
+import type { CommandFlags, EngineCommand, RawReply } from './protocol.js';
 
 /** Requests are spread over this many connections: commands of two pipelines interleave, as they may at Upstash. */
 const CONNECTIONS = 4;

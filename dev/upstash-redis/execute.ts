@@ -1,9 +1,38 @@
 import { isNativeError } from 'node:util/types';
-import { mayRead, mayWrite, translate, type EngineCommand, type Refused } from './commands.js';
-import { encodeError, encodeReply, sizeOf, type Encoding, type RawReply } from './encode.js';
+import {
+  mayRead,
+  mayWrite,
+  translate,
+  type EngineCommand,
+  type Refused,
+  encodeError,
+  encodeReply,
+  sizeOf,
+  type Encoding,
+  type RawReply,
+  type Command,
+  type RestRequest,
+} from './protocol.js';
 import type { Engine } from './engine.js';
-import type { CommandLimiter } from './limiter.js';
-import type { Command, RestRequest } from './request.js';
+
+const WINDOW_MS = 1000;
+
+/** Takes commands from the allowance; returns false and takes nothing when they exceed it. */
+type CommandLimiter = (commands: number) => boolean;
+
+/** Allows `perSecond` commands within any second. */
+export function commandLimiter(perSecond: number, now: () => number): CommandLimiter {
+  const taken: { readonly at: number; readonly commands: number }[] = [];
+  let sum = 0;
+  return (commands) => {
+    const from = now() - WINDOW_MS;
+    while (taken[0] !== undefined && taken[0].at <= from) sum -= taken.shift()?.commands ?? 0;
+    if (sum + commands > perSecond) return false;
+    taken.push({ at: now(), commands });
+    sum += commands;
+    return true;
+  };
+}
 
 export interface Answer {
   readonly status: number;

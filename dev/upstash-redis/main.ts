@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { startUpstashRedis } from './server.js';
+import { startUpstashRedis } from './index.js';
 
 /**
  * The stand-in in a separate process: `node main.js --redis redis://127.0.0.1:6379 --token T [--port P]

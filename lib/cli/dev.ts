@@ -8,8 +8,10 @@ import { connect } from '../app/connect.js';
 import { silentLog } from '../app/json-log.js';
 import { AppError } from '../errors.js';
 import { loadWorkspace } from '../../dev/data/index.js';
-import { beginRemotely, mendRemotely, openControl } from '../../dev/incidents/control.js';
 import {
+  beginRemotely,
+  mendRemotely,
+  openControl,
   findIncident,
   INCIDENTS,
   createRehearsal,

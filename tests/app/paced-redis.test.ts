@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { commandLimiter } from '../../dev/upstash-redis/limiter.js';
+import { commandLimiter } from '../../dev/upstash-redis/execute.js';
 import { pacedRedis } from '../../lib/app/paced-redis.js';
 import { AppError } from '../../lib/errors.js';
 import type { Clock } from '../../lib/ports/clock.js';

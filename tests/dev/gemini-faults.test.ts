@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { minuteLimiter } from '../../dev/gemini/limiter.js';
+import { minuteLimiter } from '../../dev/gemini/service.js';
 import { startGemini } from '../../dev/gemini/index.js';
 import type { CallFault, Gemini, GeminiOptions, VectorFault } from '../../dev/gemini/index.js';
 

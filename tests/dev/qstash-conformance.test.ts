@@ -125,7 +125,7 @@ if (token !== undefined) {
 describe('the stand-in, through the vendor’s Receiver', () => {
   it('makes signatures that other keys do not verify', async () => {
     const qstash = await startQstash();
-    const { signDelivery } = await import('../../dev/qstash/signing.js');
+    const { signDelivery } = await import('../../dev/qstash/courier.js');
     const signature = signDelivery(qstash.currentSigningKey, 'http://a/', Buffer.from('x'), Date.now());
     const { currentSigningKey, nextSigningKey } = qstash;
     const right = new SignatureReceiver({ currentSigningKey, nextSigningKey, devMode: false });

@@ -1,8 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { evaluateDelay } from '../../dev/qstash/delay-expression.js';
-import { parseRequestedWait, defaultBackoff, parseDuration } from '../../dev/qstash/durations.js';
-import { readMessage } from '../../dev/qstash/message.js';
+import {
+  evaluateDelay,
+  parseRequestedWait,
+  defaultBackoff,
+  parseDuration,
+  readMessage,
+} from '../../dev/qstash/message.js';
 
 describe('evaluateDelay', () => {
   it.each([

@@ -8,7 +8,7 @@ import { parseEnv } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { loadConfig } from '../../lib/app/config.js';
 import { envFileText, startStack } from '../../dev/stack/index.js';
-import { undoList } from '../../dev/stack/undo.js';
+import { undoList } from '../../dev/stack/parts.js';
 
 const QUIET = { root: process.cwd(), functions: { maxInstances: 1, onLog: () => undefined } };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { nearestByUsearch, type Metric } from '../../dev/upstash-vector/nearest.js';
+import { nearestByUsearch, type Metric } from '../../dev/upstash-vector/store.js';
 
 const DIMENSIONS = 6;
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { GET as backup } from '../../lib/http/functions/cron/backup.js';
 import { GET as guard } from '../../lib/http/functions/cron/guard.js';
 import { POST as scheduled } from '../../lib/http/functions/schedules/guard.js';
-import { signDelivery } from '../../dev/qstash/signing.js';
+import { signDelivery } from '../../dev/qstash/courier.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { operator } from '../../lib/http/operator.js';
 import { startReceiver, type Receiver } from '../monitoring/world/receiver.js';

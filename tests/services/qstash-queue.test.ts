@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { signDelivery } from '../../dev/qstash/signing.js';
+import { signDelivery } from '../../dev/qstash/courier.js';
 import { message, queueContract } from '../contracts/queue.js';
 import { openRig, type Rig } from '../dev/fixtures/queue-rig.js';
 import getPort from 'get-port';

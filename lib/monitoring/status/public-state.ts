@@ -4,7 +4,7 @@ import { passOver } from '../../control/authenticated-store.js';
 import { toAppError } from '../../errors.js';
 import { decodeJson, encodeJson } from '../../json.js';
 import type { ObjectStore, Ports } from '../../ports/index.js';
-import type { StatusReport } from './report.js';
+import type { OverallState } from './answers.js';
 
 /** One object per database: the last computed state, for callers that may read nothing else. */
 const nameOf = (own: string | null): string => `guard/status${own === null ? '' : `-${own.slice(0, 16)}`}.json`;
@@ -28,12 +28,17 @@ type Stored = z.infer<typeof storedSchema>;
 
 /** The state shown without authorization. `unknown`: the store cannot be read, or the state is too old. */
 export interface PublicState {
-  readonly state: StatusReport['state'] | 'unknown';
+  readonly state: OverallState;
   /** When the state was computed; null if it was not. */
   readonly at: string | null;
 }
 
 const UNKNOWN: PublicState = { state: 'unknown', at: null };
+
+interface Computed {
+  readonly state: OverallState;
+  readonly at: string;
+}
 
 type Needs = Pick<Ports, 'clock' | 'log' | 'store'> & { readonly own: string | null };
 
@@ -41,10 +46,7 @@ type Needs = Pick<Ports, 'clock' | 'log' | 'store'> & { readonly own: string | n
  * The state computed within the last minute, with one read. An older state is computed again with `compute` by one caller at
  * a time; the others get the old state, for at most three minutes. Never throws.
  */
-export async function publicState(
-  ports: Needs,
-  compute: () => Promise<Pick<StatusReport, 'at' | 'state'>>,
-): Promise<PublicState> {
+export async function publicState(ports: Needs, compute: () => Promise<Computed>): Promise<PublicState> {
   try {
     return await readOrCompute(ports, compute);
   } catch (error) {
@@ -66,10 +68,7 @@ export async function markStateOutdated({ log, own, store }: Pick<Needs, 'log' |
   }
 }
 
-async function readOrCompute(
-  { clock, own, store }: Needs,
-  compute: () => Promise<Pick<StatusReport, 'at' | 'state'>>,
-): Promise<PublicState> {
+async function readOrCompute({ clock, own, store }: Needs, compute: () => Promise<Computed>): Promise<PublicState> {
   const name = nameOf(own);
   const { etag, stored } = await load(store, name);
   const now = clock.now();
