@@ -1,15 +1,12 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useState } from 'preact/hooks';
-import { createClient } from './api/client.js';
 import { CallError } from './api/errors.js';
+import { createClient } from './api/client.js';
 import type { PublicStatus } from './api/types.js';
 import { Dialog } from './dialogs/dialog.js';
 import { Label } from './parts/frame.js';
-import { Problem } from './parts/problem.js';
-import { Badge } from './parts/badge.js';
-import { isPossibleToken } from './state/session.js';
-import { showIcon } from './state/icon.js';
-import { useTheme } from './state/choices.js';
+import { Problem, Badge } from './parts/text.js';
+import { isPossibleToken, showIcon, useTheme } from './state/browser.js';
 import { asCallError } from './state/use-feed.js';
 import type { Tone } from './words/labels.js';
 

@@ -7,12 +7,11 @@ import { isId } from '../../lib/runs/ids.js';
 import { isOver, type RunRecord } from '../../lib/runs/model.js';
 import { viewRun } from '../../lib/runs/summary.js';
 import { loadRun } from '../../lib/runs/records.js';
-import { loadManifest, type Manifest } from '../../lib/snapshot/manifest.js';
+import { loadManifest, type Manifest, sizesOf } from '../../lib/snapshot/manifest.js';
 import { errorOfRun } from '../../lib/cli/carry-out.js';
 import type { Context } from '../../lib/cli/context.js';
 import { progressView } from '../../lib/cli/output/progress.js';
 import { bytes, count, dollars, duration, ratio } from '../../lib/cli/output/format.js';
-import { sizesOf } from '../../lib/snapshot/sizes.js';
 import { countTable, facts } from '../../lib/cli/output/table.js';
 
 interface Night {

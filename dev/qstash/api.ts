@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { bodyOf } from '../stand-in-server.js';
 import { type Broker, viewMessage } from './broker.js';
 import { type FaultBox, rotate, type SigningKeys } from './courier.js';
-import { readMessage, Refusal } from './message.js';
-import type { Message } from './message.js';
+import { readMessage, Refusal, type Message } from './message.js';
 import { viewSchedule, type ScheduleBook } from './schedules.js';
 
 /** A request with path and query as they were sent, and header names in lower case. */

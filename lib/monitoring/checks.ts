@@ -1,7 +1,6 @@
 import { type Check, type CheckGroup, fail, type Observation, ok, warn } from '../health/doctor.js';
-import type { Reachable } from '../ports/alerter.js';
-import type { Heartbeat } from '../ports/heartbeat.js';
-import type { Schedule, Schedules } from '../ports/schedules.js';
+import type { Reachable, Heartbeat } from '../ports/alerter.js';
+import type { Schedule, Schedules } from '../ports/queue.js';
 import { deliveryTo, type TestResult } from './alerts/messages.js';
 import { DRILLED_ELSEWHERE, type DrillView, LOCAL_DRILL_COMMAND, timeOf } from './drill-view.js';
 import { DRILL_EVERY_MS } from './objectives.js';

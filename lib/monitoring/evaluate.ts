@@ -1,7 +1,6 @@
 import { toAppError } from '../errors.js';
-import type { AlertNotice } from '../ports/alerter.js';
+import type { AlertNotice, HeartbeatSignal } from '../ports/alerter.js';
 import type { Clock } from '../ports/clock.js';
-import type { HeartbeatSignal } from '../ports/heartbeat.js';
 import type { Ports } from '../ports/index.js';
 import { traitsOf } from '../run-kinds.js';
 import type { RunRecord } from '../runs/model.js';

@@ -1,11 +1,10 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Clock, Ports, RedisPort, VectorIndex } from '../ports/index.js';
 import { scanReplies } from '../redis/scan.js';
-import { countOf } from '../snapshot/counts.js';
+import { countOf, projectLabel } from '../snapshot/counts.js';
 import { latestTrusted } from '../snapshot/latest.js';
 import { withDeadline } from './deadline.js';
 import type { Manifest } from '../snapshot/manifest.js';
-import { projectLabel } from '../snapshot/project-label.js';
 import { trustContext } from '../snapshot/trust.js';
 import { loadIndexModels, modelOf, type NamespaceModel } from '../soulcaster/index-models.js';
 import { classifyKey } from '../soulcaster/keys.js';

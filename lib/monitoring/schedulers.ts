@@ -1,5 +1,5 @@
 import { AHEAD_MS } from '../snapshot/order.js';
-import type { Schedule, Schedules } from '../ports/schedules.js';
+import type { Schedule, Schedules } from '../ports/queue.js';
 import { CRON_SILENT_MS, SCHEDULE_SILENT_MS } from './objectives.js';
 import { type Caller, CALLERS, type Callers, type GuardState } from './state.js';
 

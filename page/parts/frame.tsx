@@ -3,12 +3,11 @@ import { useEffect } from 'preact/hooks';
 import type { Deployment } from '../api/types.js';
 import { deploymentOf, useAppState } from '../state/app-state.js';
 import { isStale } from '../state/feed.js';
-import { showIcon } from '../state/icon.js';
-import { useNow } from '../state/now.js';
-import { useTheme } from '../state/choices.js';
+import { showIcon, useTheme } from '../state/browser.js';
+import { useNow } from '../state/use-feed.js';
 import { formatClock } from '../words/format.js';
 import { verdictOf, type Verdict } from '../words/verdict.js';
-import { Sign } from './badge.js';
+import { Sign } from './text.js';
 
 interface Props {
   readonly onToggleZone: () => void;

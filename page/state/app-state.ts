@@ -1,13 +1,12 @@
 import { createContext } from 'preact';
 import { useContext, useCallback, useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Api } from '../api/calls.js';
-import type { Deployment, ProjectList, SnapshotList, Status } from '../api/types.js';
-import { type Feed } from './feed.js';
+import type { Deployment, ProjectList, SnapshotList, Status, RunView } from '../api/types.js';
+import { type Feed, EVERY, statusEvery, runEvery } from './feed.js';
 import { useFeed } from './use-feed.js';
 import type { Route } from '../words/address.js';
 import type { Zone } from '../words/format.js';
-import { EVERY, statusEvery } from './pace.js';
-import { isOver } from './runs.js';
+import { isOver } from '../words/runs.js';
 
 /** State that all views share once the operator is signed in. */
 interface AppState {
@@ -100,4 +99,28 @@ function useChangeEffect(value: string | null, act: () => void): void {
     if (before.current !== null && value !== null && before.current !== value) act();
     before.current = value ?? before.current;
   }, [value, act]);
+}
+
+/**
+ * Polls a run until it ends, and then refreshes status, snapshots and projects. A null id means that there is no run yet.
+ */
+export function useRun(
+  id: string | null,
+): readonly [run: Feed<RunView | null>, refresh: () => void, everyMs: number | null] {
+  const { api, follow, refreshAll } = useAppState();
+  const load = useCallback(() => (id === null ? Promise.resolve(null) : api.run(id)), [api, id]);
+  const [feed, refresh, everyMs] = useFeed<RunView | null, number | null>(load, (known) =>
+    id === null || (known?.runId === id && isOver(known.state)) ? null : runEvery(known),
+  );
+  const sawActive = useRef<string | null>(null);
+  // After a change of the id the feed still holds the previous run.
+  const run = feed.data !== null && feed.data.runId === id ? feed.data : null;
+  const isActive = run !== null && !isOver(run.state);
+  if (isActive) sawActive.current = run.runId;
+  const isEnd = run !== null && !isActive;
+  useEffect(() => (isActive ? follow() : undefined), [isActive, follow]);
+  useEffect(() => {
+    if (isEnd && sawActive.current === id) refreshAll();
+  }, [isEnd, id, refreshAll]);
+  return [{ ...feed, data: run }, refresh, everyMs];
 }

@@ -2,7 +2,7 @@ import { fieldsOf } from '../../lib/runs/traits.js';
 import { labelOf } from '../words/labels.js';
 import type { ListedSnapshot, Plan, RunSummary, RunView, Tally } from '../api/types.js';
 import { duration } from '../words/format.js';
-import { PLAN_LASTS_MS } from './pace.js';
+import { PLAN_LASTS_MS } from './feed.js';
 
 /** The snapshot that `latest` means, which a restore offers first. Lists are newest first. */
 export function newestRestorable(snapshots: readonly ListedSnapshot[]): string | null {

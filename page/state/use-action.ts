@@ -3,8 +3,8 @@ import type { CallError } from '../api/errors.js';
 import type { Api } from '../api/calls.js';
 import type { Started } from '../api/types.js';
 import { useAppState } from './app-state.js';
-import { EVERY } from './pace.js';
-import { findNewRun } from './runs.js';
+import { EVERY } from './feed.js';
+import { findNewRun } from '../words/runs.js';
 import { asCallError } from './use-feed.js';
 
 /** How often the runs are polled for one that a call without an answer may have started. */

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 import { CallError } from '../api/errors.js';
 import { reduceFeed, NOTHING, type Feed, type FeedEvent } from './feed.js';
 
@@ -83,4 +83,14 @@ async function pollWhileWanted<T>(state: Round<T>, dispatch: (event: FeedEvent<T
 export function asCallError(error: unknown): CallError {
   if (error instanceof CallError) return error;
   return new CallError('internal', 'The page could not read the answer', 'Reload the page.', 0);
+}
+
+/** This machine's time, in milliseconds since 1970, updated every `everyMs`. */
+export function useNow(everyMs = 1000): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
 }

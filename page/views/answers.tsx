@@ -1,7 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Status } from '../api/types.js';
-import { Badge } from '../parts/badge.js';
-import { Time } from '../parts/time.js';
+import { Badge, Time } from '../parts/text.js';
 import { address } from '../words/address.js';
 import { count, duration } from '../words/format.js';
 import { reasonsOf, recoverableTo, serviceTitle, type AnswerName } from '../words/verdict.js';

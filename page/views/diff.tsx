@@ -1,10 +1,9 @@
 import { useCallback } from 'preact/hooks';
 import type { DiffView } from '../api/types.js';
-import { FeedContent } from '../parts/panel.js';
-import { keyName } from '../parts/plan-summary.js';
-import { Table } from '../parts/table.js';
+import { FeedContent, Table } from '../parts/panel.js';
+import { keyName } from '../parts/restore.js';
 import { projectName, useAppState } from '../state/app-state.js';
-import { navigate } from '../state/route.js';
+import { navigate } from '../state/browser.js';
 import { useFeed } from '../state/use-feed.js';
 import { changeQuery } from '../words/address.js';
 import { count, counted, formatInstant } from '../words/format.js';

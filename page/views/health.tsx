@@ -1,14 +1,8 @@
 import { useState } from 'preact/hooks';
 import type { CallError } from '../api/errors.js';
 import type { CheckFigures, Status } from '../api/types.js';
-import { Badge } from '../parts/badge.js';
-import { Facts } from '../parts/facts.js';
-import { FeedContent, Panel } from '../parts/panel.js';
-import { Problem } from '../parts/problem.js';
-import { ProjectLink } from '../parts/names.js';
-import { Table } from '../parts/table.js';
-import { Time } from '../parts/time.js';
-import { Words } from '../parts/words.js';
+import { Badge, Facts, Problem, ProjectLink, Time, Words } from '../parts/text.js';
+import { FeedContent, Panel, Table } from '../parts/panel.js';
 import { useAppState } from '../state/app-state.js';
 import { asCallError } from '../state/use-feed.js';
 import { address } from '../words/address.js';

@@ -1,24 +1,19 @@
 import { crons } from '../../vercel.json';
 import type { RunSummary, Status, ListedSnapshot, AlertFigures } from '../api/types.js';
-import { Badge, Sign, SIGNS } from '../parts/badge.js';
+import { Badge, Sign, SIGNS, Problem, RunName, Time, Words } from '../parts/text.js';
 import { useVerdict } from '../parts/frame.js';
 import { LiveRun } from '../parts/live-run.js';
 import { FeedContent, Panel } from '../parts/panel.js';
-import { Problem } from '../parts/problem.js';
-import { RunName } from '../parts/names.js';
-import { Time } from '../parts/time.js';
-import { Words } from '../parts/words.js';
 import { serverTime, useAppState } from '../state/app-state.js';
-import { useNow } from '../state/now.js';
-import { EVERY } from '../state/pace.js';
-import { isOver } from '../state/runs.js';
+import { useNow } from '../state/use-feed.js';
+import { EVERY } from '../state/feed.js';
+import { isOver } from '../words/runs.js';
 import { address } from '../words/address.js';
 import { counted } from '../words/format.js';
-import { runTone } from '../words/labels.js';
-import { findNextRun, buildHistory, type Day } from '../words/strip.js';
+import { runTone, findNextRun, buildHistory, type Day } from '../words/labels.js';
 import { runbookOf } from '../words/verdict.js';
 import { Answers } from './answers.js';
-import { ConfirmAction } from '../parts/confirm-action.js';
+import { ConfirmAction } from '../parts/actions.js';
 
 const RECENT = 6;
 /** The schedule of the nightly backup in vercel.json. */

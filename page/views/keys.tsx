@@ -1,10 +1,9 @@
 import { useCallback, useId, useState } from 'preact/hooks';
 import type { ListedKey } from '../api/types.js';
-import { FeedContent } from '../parts/panel.js';
-import { keyName } from '../parts/plan-summary.js';
-import { Table } from '../parts/table.js';
+import { FeedContent, Table } from '../parts/panel.js';
+import { keyName } from '../parts/restore.js';
 import { useAppState } from '../state/app-state.js';
-import { navigate } from '../state/route.js';
+import { navigate } from '../state/browser.js';
 import { useFeed } from '../state/use-feed.js';
 import { changeQuery } from '../words/address.js';
 import { bytes, count, formatTimestamp, type Zone } from '../words/format.js';

@@ -1,24 +1,20 @@
 import { useCallback, useState } from 'preact/hooks';
 import { confirmationFor, scopeWords } from '../../lib/restore/scope-words.js';
 import type { RunView, Scope } from '../api/types.js';
-import { TypedWord } from '../dialogs/fields.js';
-import { Badge } from '../parts/badge.js';
-import { Command } from '../parts/command.js';
-import { RunProgress } from '../parts/live-run.js';
-import { Outcome } from '../parts/outcome.js';
-import { PlanSummary } from '../parts/plan-summary.js';
-import { Problem } from '../parts/problem.js';
-import { Steps } from '../parts/steps.js';
-import { Time } from '../parts/time.js';
+import { TypedWord } from '../dialogs/dialog.js';
+import { Badge, Command, Problem, Time } from '../parts/text.js';
+import { RunProgress, Steps } from '../parts/live-run.js';
+import { Outcome } from '../parts/actions.js';
+import { PlanSummary } from '../parts/restore.js';
 import { deploymentOf, serverTime, useAppState } from '../state/app-state.js';
-import { useNow } from '../state/now.js';
+import { useNow } from '../state/use-feed.js';
 import { changesAnything, explainOutdated, planOf } from '../state/restore.js';
-import { navigate } from '../state/route.js';
-import { isOver } from '../state/runs.js';
+import { estimateDuration } from '../words/plan.js';
+import { navigate } from '../state/browser.js';
+import { isOver } from '../words/runs.js';
 import { isPending, useAction } from '../state/use-action.js';
 import { address } from '../words/address.js';
 import { commands } from '../words/commands.js';
-import { estimateDuration } from '../words/plan.js';
 import {
   restoreAddress,
   parsePlannedRestore,

@@ -1,22 +1,17 @@
-import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useRef, useState, useId } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { scopeWords } from '../../lib/restore/scope-words.js';
 import type { Mode, Scope } from '../api/types.js';
-import { Choices, SnapshotField } from '../dialogs/fields.js';
-import { ProjectField } from '../dialogs/scope-field.js';
-import { Badge } from '../parts/badge.js';
-import { Command } from '../parts/command.js';
-import { Outcome } from '../parts/outcome.js';
+import { Choices, SnapshotField, ProjectField } from '../dialogs/dialog.js';
+import { Badge, Command, Time } from '../parts/text.js';
+import { Outcome } from '../parts/actions.js';
 import { FeedContent } from '../parts/panel.js';
-import { Time } from '../parts/time.js';
-import { deploymentOf, projectName, useAppState } from '../state/app-state.js';
+import { deploymentOf, projectName, useAppState, useRun } from '../state/app-state.js';
 import { newestRestorable } from '../state/restore.js';
-import { navigate } from '../state/route.js';
-import { isOver } from '../state/runs.js';
-import { useRun } from '../state/use-run.js';
+import { navigate } from '../state/browser.js';
+import { isOver, timeOfId } from '../words/runs.js';
 import { isPending, useAction } from '../state/use-action.js';
 import { commands } from '../words/commands.js';
-import { timeOfId } from '../words/run-words.js';
 import { isRestorable, labelOf, LABEL_TONES } from '../words/labels.js';
 import {
   restoreAddress,
@@ -27,8 +22,9 @@ import {
   type ScopeKind,
   type RestoreChoices,
 } from '../words/restore-choices.js';
-import { Families, LinesField } from './restore-fields.js';
 import { Plan } from './restore-plan.js';
+import { useFeed } from '../state/use-feed.js';
+import { count } from '../words/format.js';
 
 const MODES = [
   ['replace', 'Replace', 'makes the data equal to the snapshot: newer keys are removed'],
@@ -227,5 +223,67 @@ function PlanStage({ run: id, wanted }: { readonly run: string; readonly wanted:
         </p>
       </Stage>
     </>
+  );
+}
+
+interface FamiliesProps {
+  readonly wanted: RestoreChoices;
+  readonly onChange: (families: readonly string[]) => void;
+}
+
+function Families({ wanted: { families, snapshot }, onChange }: FamiliesProps) {
+  const { api } = useAppState();
+  const load = useCallback(() => (snapshot === '' ? Promise.resolve(null) : api.snapshot(snapshot)), [api, snapshot]);
+  const [feed, refresh] = useFeed(load, null);
+  return (
+    <fieldset>
+      <legend>Families</legend>
+      <FeedContent what="The families" feed={feed} everyMs={null} onRetry={refresh}>
+        {({ counts }) => (
+          <div class="checks">
+            {Object.entries(counts?.byFamily ?? {}).map(([family, keys]) => (
+              <label key={family} class="choice">
+                <input
+                  type="checkbox"
+                  checked={families.includes(family)}
+                  onChange={({ currentTarget: { checked } }) =>
+                    onChange(checked ? [...families, family] : families.filter((one) => one !== family))
+                  }
+                />
+                <span>
+                  {family} <span class="hint">{count(keys)}</span>
+                </span>
+              </label>
+            ))}
+          </div>
+        )}
+      </FeedContent>
+    </fieldset>
+  );
+}
+
+interface LinesProps {
+  readonly label: string;
+  readonly value: string;
+  readonly onChange: (lines: string) => void;
+  /** The syntax of a line. */
+  readonly children: ComponentChildren;
+}
+
+function LinesField({ label, value, onChange, children }: LinesProps) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <textarea
+        id={id}
+        rows={3}
+        value={value}
+        spellcheck={false}
+        autocapitalize="off"
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
+      <p class="hint">{children}</p>
+    </div>
   );
 }

@@ -1,12 +1,9 @@
 import { useCallback } from 'preact/hooks';
-import { Badge } from '../parts/badge.js';
-import { FeedContent } from '../parts/panel.js';
-import { RunName } from '../parts/names.js';
-import { Table } from '../parts/table.js';
-import { Time } from '../parts/time.js';
+import { Badge, RunName, Time } from '../parts/text.js';
+import { FeedContent, Table } from '../parts/panel.js';
 import { useAppState } from '../state/app-state.js';
-import { navigate } from '../state/route.js';
-import { isOver, runTime } from '../state/runs.js';
+import { navigate } from '../state/browser.js';
+import { isOver, runTime } from '../words/runs.js';
 import { useFeed } from '../state/use-feed.js';
 import { address, changeQuery } from '../words/address.js';
 import { duration } from '../words/format.js';

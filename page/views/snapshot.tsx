@@ -1,22 +1,18 @@
 import { useCallback, useState } from 'preact/hooks';
 import type { ListedSnapshot, SnapshotDetail } from '../api/types.js';
-import { ConfirmAction } from '../parts/confirm-action.js';
-import { Badge } from '../parts/badge.js';
-import { Facts, type Fact } from '../parts/facts.js';
-import { FeedContent, Panel } from '../parts/panel.js';
-import { RunName, ProjectLink } from '../parts/names.js';
-import { Table } from '../parts/table.js';
-import { Time } from '../parts/time.js';
+import { ConfirmAction } from '../parts/actions.js';
+import { Badge, Facts, type Fact, RunName, ProjectLink, Time, Problem } from '../parts/text.js';
+import { FeedContent, Panel, Table } from '../parts/panel.js';
 import { useAppState } from '../state/app-state.js';
-import { useFeed } from '../state/use-feed.js';
+import { useFeed, asCallError } from '../state/use-feed.js';
 import { address } from '../words/address.js';
 import { bytes, count, formatDay, formatInstant, formatKnown, UNKNOWN, type Zone } from '../words/format.js';
 import { fieldsOf } from '../../lib/runs/traits.js';
 import { isRestorable, describeKept, labelOf, LABEL_TONES } from '../words/labels.js';
 import { Diff } from './diff.js';
-import { Download } from './download.js';
 import { Keys } from './keys.js';
 import { Goes } from './snapshots.js';
+import type { CallError } from '../api/errors.js';
 
 /** One snapshot: its state, its contents, and the actions on it. */
 export function SnapshotView({ id }: { readonly id: string }) {
@@ -265,5 +261,34 @@ function RunsOf({ id }: { readonly id: string }) {
         )
       }
     </FeedContent>
+  );
+}
+
+/** Saves all records of a snapshot as a file. A plain link cannot do that: the token is sent in a header. */
+function Download({ id }: { readonly id: string }) {
+  const { api } = useAppState();
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<CallError | null>(null);
+  const save = async (): Promise<void> => {
+    setBusy(true);
+    setError(null);
+    try {
+      const link = document.createElement('a');
+      link.href = URL.createObjectURL(await api.download(id, {}));
+      link.download = `${id}.jsonl.gz`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    } catch (thrown) {
+      setError(asCallError(thrown));
+    }
+    setBusy(false);
+  };
+  return (
+    <>
+      <button type="button" disabled={busy} onClick={() => void save()}>
+        {busy ? 'Downloading…' : 'Download'}
+      </button>
+      {error !== null && <Problem title="The snapshot cannot be downloaded" error={error} />}
+    </>
   );
 }

@@ -1,11 +1,9 @@
 import type { ListedSnapshot } from '../api/types.js';
-import { Badge } from '../parts/badge.js';
-import { FeedContent } from '../parts/panel.js';
-import { Table, type Row } from '../parts/table.js';
-import { Time } from '../parts/time.js';
+import { Badge, Time } from '../parts/text.js';
+import { FeedContent, Table, type Row } from '../parts/panel.js';
 import { useAppState } from '../state/app-state.js';
-import { navigate } from '../state/route.js';
-import { EVERY } from '../state/pace.js';
+import { navigate } from '../state/browser.js';
+import { EVERY } from '../state/feed.js';
 import { address, changeQuery } from '../words/address.js';
 import { bytes, count, counted, formatDay, formatKnown } from '../words/format.js';
 import { isRestorable, describeKept, labelOf, LABEL_TONES } from '../words/labels.js';

@@ -37,7 +37,7 @@ export function findChangedFamilies({ byFamily }: Plan): [string, Tally][] {
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-export function countChanges(tally: Tally): number {
+function countChanges(tally: Tally): number {
   return CHANGING.reduce((sum, action) => sum + tally[action], 0);
 }
 

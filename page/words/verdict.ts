@@ -1,9 +1,8 @@
 import type { Status, CheckFigures, ListedSnapshot } from '../api/types.js';
 import { address } from './address.js';
-import { stalledTime } from '../state/runs.js';
+import { stalledTime, titleWords } from './runs.js';
 import type { Feed } from '../state/feed.js';
 import { count, counted, duration } from './format.js';
-import { titleWords } from './run-words.js';
 import type { Tone } from './labels.js';
 
 /** A problem, and where to fix it. */

@@ -21,7 +21,7 @@ import { adoptSource } from '../../lib/snapshot/source.js';
 import { refreshCatalog } from '../../lib/snapshot/catalog-object.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
 import { addMark } from '../../lib/snapshot/unfinished-marks.js';
-import { EVERY } from '../../page/state/pace.js';
+import { EVERY } from '../../page/state/feed.js';
 import { countingStore, type CountingStore } from '../support/counting-store.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { makeSnapshot } from '../support/made-snapshots.js';

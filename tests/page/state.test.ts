@@ -2,10 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { CallError, fromNetwork, fromPlatform, fromProblem } from '../../page/api/errors.js';
 import type { Plan } from '../../page/api/types.js';
-import { isStale, reduceFeed, NOTHING, type Feed, type FeedEvent } from '../../page/state/feed.js';
-import { changesAnything, newestRestorable, explainOutdated, planOf } from '../../page/state/restore.js';
-import { runEvery, statusEvery } from '../../page/state/pace.js';
-import { isOver, findNewRun, runTime, stalledTime, timeLeft } from '../../page/state/runs.js';
+import {
+  isStale,
+  reduceFeed,
+  NOTHING,
+  type Feed,
+  type FeedEvent,
+  runEvery,
+  statusEvery,
+} from '../../page/state/feed.js';
+import { changesAnything, newestRestorable, explainOutdated, planOf } from '../../page/words/plan.js';
+import { isOver, findNewRun, runTime, stalledTime, timeLeft } from '../../page/words/runs.js';
 import { isRestorable, runTone, labelOf } from '../../page/words/labels.js';
 import { parsePlannedRestore, parseRestoreChoices } from '../../page/words/restore-choices.js';
 import { run, status } from './fixtures-status.js';

@@ -17,7 +17,7 @@ import type { Engine } from '../../lib/runs/engine.js';
 import type { RunDefinition, StepOutcome } from '../../lib/runs/model.js';
 import { loadRun, saveRun } from '../../lib/runs/records.js';
 import { runSummary } from '../../lib/runs/summary.js';
-import { runWords } from '../../page/words/run-words.js';
+import { runWords } from '../../page/words/runs.js';
 import { status } from '../page/fixtures-status.js';
 import { runHere } from '../support/command-line.js';
 import { UNSIGNED } from '../support/made-snapshots.js';

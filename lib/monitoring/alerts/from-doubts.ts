@@ -1,4 +1,4 @@
-import { HIDDEN_WORDS } from '../../control/hidden.js';
+import { HIDDEN_WORDS } from '../../control/encryption.js';
 import type { CatalogEntry } from '../../snapshot/catalog.js';
 import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { assess } from '../../snapshot/trust.js';

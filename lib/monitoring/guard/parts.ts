@@ -1,6 +1,6 @@
 import type { CheckGroup } from '../../health/doctor.js';
 import type { Clock } from '../../ports/clock.js';
-import type { Schedule, Schedules } from '../../ports/schedules.js';
+import type { Schedule, Schedules } from '../../ports/queue.js';
 import type { Budget } from '../../runs/attempt.js';
 import type { Engine, Started } from '../../runs/engine.js';
 import type { LeaseTimes } from '../../runs/lease.js';

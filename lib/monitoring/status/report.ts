@@ -5,7 +5,7 @@ import type { RunRecord } from '../../runs/model.js';
 import { runSummary, type RunSummary } from '../../runs/summary.js';
 import { loadWholeManifest } from '../../snapshot/catalog-object.js';
 import { assessWithPassedOver } from '../../snapshot/latest.js';
-import { unsavedWords } from '../../snapshot/shortfall.js';
+import { unsavedWords } from '../../snapshot/ledger.js';
 import { countStates, isFoundDamaged, type SnapshotState, type TrustContext } from '../../snapshot/trust.js';
 import { applyAcknowledgements } from '../alerts/acknowledge.js';
 import { type Condition, type Finding, keyOf, mergeFindings } from '../alerts/condition.js';

@@ -1,16 +1,19 @@
-import type { Plan, Tally } from '../api/types.js';
+import type { Plan, Tally, RestoredResult, RunView } from '../api/types.js';
 import { changesAnything } from '../state/restore.js';
 import { ACTION_WORDS, findChangedFamilies, summarizePlan } from '../words/plan.js';
-import { count, counted } from '../words/format.js';
-import { Sign } from './badge.js';
-import { Table } from './table.js';
-import { Words } from './words.js';
+import { count, counted, formatKnown, progressWords } from '../words/format.js';
+import { Sign, Words, Badge, ProjectLink } from './text.js';
+import { Table } from './panel.js';
+import { isOver } from '../words/runs.js';
+import { useRun } from '../state/app-state.js';
+import { fieldsOf } from '../../lib/runs/traits.js';
+import { address } from '../words/address.js';
 
 const NAMED = 10;
 const COLUMNS = ['write', 'overwrite', 'unite', 'fail', 'remove', 'keep', 'blocked', 'same'] as const;
 const EXAMPLES = ['overwrite', 'remove', 'fail', 'blocked', 'keep'] as const;
 
-interface Props {
+interface PlanProps {
   readonly plan: Plan;
   /** Notes of the server on the plan. */
   readonly notes: readonly string[];
@@ -18,7 +21,7 @@ interface Props {
 }
 
 /** The effect of a restore: one sentence, the notes, the families that change, and examples of the affected keys. */
-export function PlanSummary({ plan, notes, estimateMs = null }: Props) {
+export function PlanSummary({ plan, notes, estimateMs = null }: PlanProps) {
   if (!changesAnything(plan)) {
     const { keep, same } = plan.total;
     return (
@@ -54,7 +57,7 @@ export function PlanSummary({ plan, notes, estimateMs = null }: Props) {
   );
 }
 
-export function Notes({ notes }: Pick<Props, 'notes'>) {
+export function Notes({ notes }: Pick<PlanProps, 'notes'>) {
   if (notes.length === 0) return null;
   return (
     <ul class="reasons" aria-label="Notes">
@@ -100,4 +103,66 @@ export function keyName(key: unknown): string {
   if (typeof key === 'string') return key;
   const { b } = key as { b?: unknown };
   return typeof b === 'string' ? `base64:${b}` : '(encrypted)';
+}
+
+type Restored = RestoredResult['projects'][number];
+
+/** The result of a restore: each project as the application would read it, and the state of its vectors. */
+export function RestoreResult({ run }: { readonly run: RunView }) {
+  const { projects, vectors } = fieldsOf(run.result);
+  const shown = Array.isArray(projects) ? (projects as Restored[]) : [];
+  return (
+    <>
+      {shown.length > 0 && (
+        <Table
+          caption="Projects, as the application would read them"
+          columns={['Project', 'Loads', '#Feedback', '#Clusters', 'Broken rules']}
+          rows={shown.map((one) => ({
+            key: one.project,
+            cells: [
+              <ProjectLink id={one.project} />,
+              <Badge tone={one.loads ? 'good' : 'bad'}>{one.loads ? 'loads' : 'does not load'}</Badge>,
+              count(one.feedback),
+              count(one.clusters),
+              one.violations.length === 0
+                ? 'none'
+                : one.violations.map(({ rule, count: times }) => `${rule} (${formatKnown(times)})`).join(', '),
+            ],
+          }))}
+        />
+      )}
+      <Vectors vectors={fieldsOf(vectors)} />
+    </>
+  );
+}
+
+const VECTOR_WORDS: Readonly<Record<string, string>> = {
+  busy: 'Another re-index is running. Re-index the project when that run has ended.',
+  'to-do': 'Vectors are not rebuilt yet: re-index.',
+  'not-configured': 'No vector index is configured here: nothing was rebuilt.',
+  failed: 'The re-index could not be started: re-index the project.',
+  skipped: 'Vectors were not touched.',
+};
+
+function Vectors({ vectors: { run, state } }: { readonly vectors: Readonly<Record<string, unknown>> }) {
+  if (typeof state !== 'string') return null;
+  if (typeof run === 'string') return <VectorRun id={run} />;
+  return <p>{VECTOR_WORDS[state] ?? `Vectors: ${state}.`}</p>;
+}
+
+/** The progress of the re-index that a restore started. */
+function VectorRun({ id }: { readonly id: string }) {
+  const [{ data }] = useRun(id);
+  return (
+    <p>
+      Vectors:{' '}
+      <a href={address(['runs', id])}>
+        {data === null
+          ? 'being rebuilt'
+          : isOver(data.state)
+            ? `re-index ${data.state}`
+            : `${data.doing}, ${progressWords(data.progress)}`}
+      </a>
+    </p>
+  );
 }

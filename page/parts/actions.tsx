@@ -2,9 +2,11 @@ import type { ComponentChildren } from 'preact';
 import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { CallError } from '../api/errors.js';
 import { asCallError } from '../state/use-feed.js';
-import { Problem } from './problem.js';
+import { Problem } from './text.js';
+import type { Action } from '../state/use-action.js';
+import { address } from '../words/address.js';
 
-interface Props {
+interface ConfirmProps {
   /** Text of the button that opens the form. */
   readonly label: string;
   /** Text of the button that confirms. */
@@ -19,7 +21,15 @@ interface Props {
 }
 
 /** A button that opens an inline confirmation: what the action does, a field for the reason if needed, and a button. */
-export function ConfirmAction({ label, confirmLabel, danger = false, reasonLabel, children, perform, onDone }: Props) {
+export function ConfirmAction({
+  label,
+  confirmLabel,
+  danger = false,
+  reasonLabel,
+  children,
+  perform,
+  onDone,
+}: ConfirmProps) {
   const id = useId();
   const [isOpen, setOpen] = useState(false);
   const [text, setText] = useState('');
@@ -83,5 +93,25 @@ export function ConfirmAction({ label, confirmLabel, danger = false, reasonLabel
         </button>
       </div>
     </form>
+  );
+}
+
+/** The state of a call that starts a run, until the run is known. */
+export function Outcome({ action, kind }: { readonly action: Action; readonly kind: string }) {
+  const { error, step } = action;
+  return (
+    <div class="outcome" aria-live="polite">
+      {step === 'sent' && <p class="busy-line">Starting…</p>}
+      {step === 'searching' && <p class="busy-line">The server did not confirm the start. Searching for the run…</p>}
+      {step === 'refused' && error !== null && <Problem title="It was not started" error={error} />}
+      {step === 'lost' && error !== null && (
+        <>
+          <Problem title="The server did not answer, and no new run was found" error={error} />
+          <p>
+            The run may still appear. Check <a href={address(['runs'], { kind })}>the runs</a> before you try again.
+          </p>
+        </>
+      )}
+    </div>
   );
 }
