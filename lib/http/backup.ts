@@ -2,7 +2,7 @@ import type { FullApp } from '../app/app.js';
 import { environment, type Environment } from '../app/config.js';
 import { evaluationContextOf, upkeepSettings } from '../app/guard-app.js';
 import { pingWatchdog, evaluateAndNotify } from '../monitoring/evaluate.js';
-import type { Held } from '../runs/held.js';
+import type { Held } from '../runs/lease.js';
 import type { Budget } from '../runs/attempt.js';
 import { isOver, type RunRecord } from '../runs/model.js';
 import { loadRun } from '../runs/records.js';

@@ -1,6 +1,5 @@
 import { AHEAD_MS } from '../snapshot/order.js';
-import { isOver } from '../runs/ending.js';
-import type { RunRecord } from '../runs/model.js';
+import { isOver, type RunRecord } from '../runs/model.js';
 
 /** The fields of a drill's record that objectives and alerts use. */
 export interface DrillView {

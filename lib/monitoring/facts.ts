@@ -1,9 +1,8 @@
 import { type IgnoredObject, ignoredObjectsIn } from '../control/authenticated-store.js';
 import type { Ports } from '../ports/index.js';
-import { isOver } from '../runs/ending.js';
+import { isOver, type RunRecord } from '../runs/model.js';
 import { timeOfId } from '../runs/ids.js';
 import { listLeases, readLease } from '../runs/lease-document.js';
-import type { RunRecord } from '../runs/model.js';
 import { recentOf, runIds, runsOf } from '../runs/recent.js';
 import { listEntries } from '../snapshot/catalog-object.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc, { anyCharacter } from '../support/fast-check.js';
 import type { WebhookRequest, WebhookVerifier } from '../../lib/ports/crypto.js';
-import type { ManualClock } from '../support/manual-clock.js';
+import type { ManualClock } from '../support/clocks.js';
 
 /** A verifier, its clock, and signers with its secret and with another one. */
 export interface WebhookRig {

@@ -25,7 +25,7 @@ import { checkChain } from '../../lib/snapshot/chain.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
 import { addMark, marksName, unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
-import { manualClock } from '../support/manual-clock.js';
+import { manualClock } from '../support/clocks.js';
 
 const PROJECT = 'cmwhitefalcon0001';
 const SNAPSHOT = '20261122T020000Z-00abcd';

@@ -10,7 +10,7 @@ import { keyOf } from '../../lib/monitoring/alerts/condition.js';
 import { applyEvaluation } from '../../lib/monitoring/alerts/ledger.js';
 import { checksStep } from '../../lib/monitoring/services.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
-import { jumpingClock } from '../support/jumping-clock.js';
+import { jumpingClock } from '../support/clocks.js';
 
 const DAY_MS = 86_400_000;
 const TOKEN = 'ghp_token0token0token0token0token0token0';

@@ -14,7 +14,7 @@ import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { startUpstashVector } from '../../dev/upstash-vector/index.js';
 import { startVercelApi } from '../../dev/vercel-api/index.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
-import { quickClock } from '../support/quick-clock.js';
+import { quickClock } from '../support/clocks.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 // Retries do not wait; the limit of a check is a sleep of the clock that is given to it.

@@ -10,7 +10,7 @@ import type { RunRecord } from '../../lib/runs/model.js';
 import { createRun, newRecord } from '../../lib/runs/records.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
-import { manualClock } from '../support/manual-clock.js';
+import { manualClock } from '../support/clocks.js';
 
 const START = Date.parse('2026-11-20T00:00:00Z');
 const HOUR_MS = 3_600_000;

@@ -6,7 +6,7 @@ import { AppError } from '../../lib/errors.js';
 import { recordRun, useWebhookId } from '../../lib/http/restore.js';
 import type { Log, ObjectStore } from '../../lib/ports/index.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
-import { manualClock } from '../support/manual-clock.js';
+import { manualClock } from '../support/clocks.js';
 
 const RUN = '20261122T020000Z-00abcd';
 

@@ -18,7 +18,7 @@ import { createEngine, type Engine } from '../../lib/runs/engine.js';
 import type { Budget } from '../../lib/runs/attempt.js';
 import type { RunDefinition } from '../../lib/runs/model.js';
 import { folderStore } from '../support/folder-store.js';
-import { manualClock, type ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from '../support/clocks.js';
 
 export const SNAPSHOT = '20261122T020000Z-00abcd';
 /** A snapshot that is not there. */

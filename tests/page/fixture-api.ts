@@ -9,9 +9,8 @@ import type {
   Status,
 } from '../../page/api/types.js';
 import { RUN_KINDS } from '../../lib/run-kinds.js';
-import { PLAN } from './fixture-plan.js';
+import { PLAN, NOW, projectList, snapshotList } from './fixtures.js';
 import { RUNNING, runView, status } from './fixtures-status.js';
-import { NOW, projectList, snapshotList } from './fixtures.js';
 
 /** What the API is made to answer, by call; a number is a status without a document. */
 export interface Answers {

@@ -11,7 +11,7 @@ import {
   runEvery,
   statusEvery,
 } from '../../page/state/feed.js';
-import { changesAnything, newestRestorable, explainOutdated, planOf } from '../../page/words/plan.js';
+import { changesAnything, explainOutdated, newestRestorable, planOf } from '../../page/state/restore.js';
 import { isOver, findNewRun, runTime, stalledTime, timeLeft } from '../../page/words/runs.js';
 import { isRestorable, runTone, labelOf } from '../../page/words/labels.js';
 import { parsePlannedRestore, parseRestoreChoices } from '../../page/words/restore-choices.js';

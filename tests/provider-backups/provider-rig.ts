@@ -7,7 +7,7 @@ import { startUpstashAccount, type UpstashAccountStandIn } from '../../dev/upsta
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import type { ProviderBackup } from '../../lib/ports/upstash-account.js';
 import { folderStore } from '../support/folder-store.js';
-import { quickClock } from '../support/quick-clock.js';
+import { quickClock } from '../support/clocks.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 export const ID = '96ad0856-03b1-4ee7-9666-e81abd0349e1';

@@ -7,7 +7,7 @@ import { rotate, type RotateOptions, type RotatePorts } from '../../lib/rotation
 import type { RotationResult } from '../../lib/rotation/result.js';
 import { startVercelApi, type VercelStandIn, type VercelStandInOptions } from '../../dev/vercel-api/index.js';
 import { folderStore } from '../support/folder-store.js';
-import { jumpingClock } from '../support/jumping-clock.js';
+import { jumpingClock } from '../support/clocks.js';
 
 export const OLD = 'old-value-old-value-old-value';
 export const NEW = 'new-value-new-value-new-value';

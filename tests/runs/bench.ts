@@ -6,7 +6,7 @@ import type { Budget } from '../../lib/runs/attempt.js';
 import type { Attempt, RunDefinition, RunRecord, StepOutcome, TaskPhase } from '../../lib/runs/model.js';
 import { loadRun } from '../../lib/runs/records.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
-import { manualClock, type ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from '../support/clocks.js';
 
 export const TIMES = { attemptTtlMs: 60_000, holdMs: 600_000 };
 export const TASKS = 7;

@@ -13,7 +13,7 @@ import { encodeJson } from '../../lib/json.js';
 import { newId } from '../../lib/runs/ids.js';
 import { createRun, newRecord, runName } from '../../lib/runs/records.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
-import { manualClock, type ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from '../support/clocks.js';
 import { createLeaseWatchdog } from '../../lib/runs/attempt.js';
 
 const TTL = 60_000;

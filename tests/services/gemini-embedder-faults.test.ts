@@ -4,8 +4,7 @@ import { geminiEmbedder, type GeminiEmbedderOptions } from '../../lib/services/g
 import { AppError } from '../../lib/errors.js';
 import { startGemini, type CallFault, type Gemini } from '../../dev/gemini/index.js';
 import type { Embedder } from '../../lib/ports/embedder.js';
-import { manualClock } from '../support/manual-clock.js';
-import type { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from '../support/clocks.js';
 
 const KEY = 'secret-api-key';
 const TEXTS = ['secret-text one', 'secret-text two'];

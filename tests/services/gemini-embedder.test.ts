@@ -8,7 +8,7 @@ import { bodyOf, serveHttp, type HttpServer } from '../../dev/stand-in-server.js
 import fc from '../support/fast-check.js';
 import { msUntilPacificMidnight } from '../../lib/services/gemini/failures.js';
 import { AppError } from '../../lib/errors.js';
-import { manualClock } from '../support/manual-clock.js';
+import { manualClock } from '../support/clocks.js';
 
 embedderContract('Gemini adapter over the stand-in and its model', async () => {
   const standIn = await startGemini();

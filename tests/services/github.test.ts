@@ -3,7 +3,7 @@ import { githubRest } from '../../lib/services/github.js';
 import type { AppError } from '../../lib/errors.js';
 import { startGitHub, type GitHubFault, type GitHubStandIn } from '../../dev/github/index.js';
 import type { GitHub } from '../../lib/ports/github.js';
-import { jumpingClock } from '../support/jumping-clock.js';
+import { jumpingClock } from '../support/clocks.js';
 
 const CLASSIC = 'ghp_classic0classic0classic0classic0class';
 const FINE = 'github_pat_fine0fine0fine0fine0fine0fine0';

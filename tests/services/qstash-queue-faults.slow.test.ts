@@ -4,8 +4,7 @@ import { AppError } from '../../lib/errors.js';
 import { qstashQueue } from '../../lib/services/qstash.js';
 import { message } from '../contracts/queue.js';
 import { serveHttp } from '../../dev/stand-in-server.js';
-import { openRig, QUICK } from '../dev/fixtures/queue-rig.js';
-import type { Rig } from '../dev/fixtures/queue-rig.js';
+import { openRig, QUICK, type Rig } from '../dev/fixtures/queue.js';
 
 describe('qstashQueue under faults', () => {
   let rig: Rig;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { signDelivery } from '../../dev/qstash/courier.js';
 import { message, queueContract } from '../contracts/queue.js';
-import { openRig, type Rig } from '../dev/fixtures/queue-rig.js';
+import { openRig, type Rig } from '../dev/fixtures/queue.js';
 import getPort from 'get-port';
 import { cliJson, type Variables } from '../cli/fixture.js';
 import { folderStore } from '../support/folder-store.js';

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 import { standardWebhooks } from '../../lib/services/standard-webhooks.js';
 import { AppError } from '../../lib/errors.js';
-import { manualClock } from '../support/manual-clock.js';
+import { manualClock } from '../support/clocks.js';
 import { webhookVerifierContract, type WebhookRig } from '../contracts/webhook-verifier.js';
 
 const newSecret = (bytes = 32): string => `whsec_${randomBytes(bytes).toString('base64')}`;

@@ -3,7 +3,7 @@ import { upstashDeveloper, type UpstashDeveloperOptions } from '../../lib/servic
 import { startUpstashAccount, type UpstashAccountStandIn } from '../../dev/upstash-account/index.js';
 import type { UpstashAccount } from '../../lib/ports/upstash-account.js';
 import { dumpOf } from '../support/dumps.js';
-import { quickClock } from '../support/quick-clock.js';
+import { quickClock } from '../support/clocks.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const ID = '96ad0856-03b1-4ee7-9666-e81abd0349e1';

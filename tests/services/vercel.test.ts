@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { vercelRest } from '../../lib/services/vercel/hosting.js';
 import type { AppError } from '../../lib/errors.js';
 import { startVercelApi, type VercelFault, type VercelStandIn } from '../../dev/vercel-api/index.js';
-import { jumpingClock } from '../support/jumping-clock.js';
+import { jumpingClock } from '../support/clocks.js';
 
 const SECRET = 'secret-value-of-a-variable';
 const clock = jumpingClock();

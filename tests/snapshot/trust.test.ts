@@ -18,7 +18,7 @@ import { trustContext } from '../../lib/snapshot/trust.js';
 import { addMark, unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { findingsOf, makeSnapshot, UNSIGNED, type MadeOptions } from '../support/made-snapshots.js';
-import { manualClock } from '../support/manual-clock.js';
+import { manualClock } from '../support/clocks.js';
 import { latestIn, selectedIn, stateIn, trustIn } from '../support/trust.js';
 import { writeRun } from '../retention/prune/bench.js';
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { describe, it } from '@jest/globals';
 
 const run = promisify(execFile);
 const UNPACK = join(import.meta.dirname, 'engines/unpack.sh');
@@ -15,7 +16,7 @@ export interface TestEngine {
   readonly fieldExpiry: boolean;
 }
 
-export interface MissingEngine {
+interface MissingEngine {
   readonly name: TestEngine['name'];
   /** Why it cannot be had on this machine. */
   readonly missing: string;
@@ -60,3 +61,27 @@ async function newerServers(): Promise<{ readonly path: string } | { readonly mi
 }
 
 const suiteName = (): string => process.env['ENGINES_SUITE'] ?? 'testing';
+
+/**
+ * A suite once for each engine that `isFor` names; one that is missing is named as skipped, and fails where CI=true asks
+ * for all.
+ */
+export async function describeEngines(
+  title: string,
+  suite: (engine: TestEngine) => void,
+  isFor: (engine: TestEngine) => boolean = () => true,
+): Promise<void> {
+  for (const engine of await engines()) {
+    if ('program' in engine) {
+      if (!isFor(engine)) continue;
+      describe(`${title} (${engine.name})`, () => suite(engine));
+      continue;
+    }
+    const words = `not tested on ${engine.name}: ${engine.missing}`;
+    if (process.env['CI'] !== 'true') describe.skip(title, () => it(words, () => undefined));
+    else
+      it(`${title} (${engine.name})`, () => {
+        throw new Error(words);
+      });
+  }
+}

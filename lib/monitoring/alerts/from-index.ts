@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../../ports/store.js';
-import { isOver } from '../../runs/ending.js';
+import { isOver } from '../../runs/model.js';
 import { runsOf } from '../../runs/recent.js';
 import { isSameRecipe, loadIndexModels, modelsAt, recipeWords } from '../../soulcaster/index-models.js';
 import type { Facts } from '../facts.js';

@@ -4,14 +4,14 @@ import type { Ports } from '../../ports/index.js';
 import type { PrunePorts } from '../../retention/prune/prune.js';
 import { type Outcome, upkeep, type UpkeepRequest } from '../../retention/upkeep.js';
 import type { Budget } from '../../runs/attempt.js';
-import { handOver } from '../../runs/hand-over.js';
+import { handOver } from '../../runs/engine.js';
 import { timeOfId } from '../../runs/ids.js';
 import { runsOf } from '../../runs/recent.js';
 import { snapshotIds } from '../../snapshot/catalog.js';
 import { checkChain } from '../../snapshot/chain.js';
 import { startSnapshot } from '../../snapshot/run.js';
 import { trustContext } from '../../snapshot/trust.js';
-import { type Finding } from '../alerts/condition.js';
+import type { Finding } from '../alerts/condition.js';
 import { drillHistory, lastVerdict, timeOf, withRunOutcome } from '../drill-view.js';
 import {
   DRILL_EVERY_MS,

@@ -1,8 +1,6 @@
-import { isOver } from '../../runs/ending.js';
+import { isOver, type RunRecord } from '../../runs/model.js';
 import { isFromSource } from '../../runs/fit.js';
-import { withTasksDone } from '../../runs/live.js';
-import type { RunRecord } from '../../runs/model.js';
-import { runSummary, type RunSummary } from '../../runs/summary.js';
+import { withTasksDone, runSummary, type RunSummary } from '../../runs/summary.js';
 import { loadWholeManifest } from '../../snapshot/catalog-object.js';
 import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { unsavedWords } from '../../snapshot/ledger.js';

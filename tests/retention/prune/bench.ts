@@ -6,7 +6,7 @@ import { encodeJson } from '../../../lib/json.js';
 import { newId } from '../../../lib/runs/ids.js';
 import { runName } from '../../../lib/runs/records.js';
 import { catalog } from '../../../lib/snapshot/catalog.js';
-import { manualClock, type ManualClock } from '../../support/manual-clock.js';
+import { manualClock, type ManualClock } from '../../support/clocks.js';
 import { makeSnapshot, UNSIGNED, type MadeOptions } from '../../support/made-snapshots.js';
 import { NONE } from '../entries.js';
 

@@ -1,10 +1,38 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { Command, Option } from 'commander';
 import { buildProgram } from '../../lib/cli/program.js';
 
 const ROOT = join(import.meta.dirname, '../..');
+const NOTES = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('README.md'))
+  .map((name) => join('lib', name));
+
+/** Source files, and folders, that a document names in code font. Patterns such as `program*.ts` name none. */
+function pathsIn(file: string): string[] {
+  const text = readFileSync(join(ROOT, file), 'utf8').replace(/```[\s\S]*?```/g, '');
+  return [...text.matchAll(/`((?:[\w.-]+\/)*(?:\w[\w.-]*\.(?:ts|tsx|sh)|[\w.-]+\/))`/g)].map(([, path = '']) => path);
+}
+
+/** Paths that lead nowhere: neither from the root nor from the document's folder. */
+function lost(file: string): string[] {
+  return pathsIn(file).filter((path) => !existsSync(join(ROOT, path)) && !existsSync(join(ROOT, dirname(file), path)));
+}
+
+describe('the files that the documents name', () => {
+  it('are found in ARCHITECTURE.md, each from the root', () => {
+    expect(pathsIn('ARCHITECTURE.md').length).toBeGreaterThan(60);
+    expect(pathsIn('ARCHITECTURE.md').filter((path) => /^(?:lib|api|dev|page|tests)\//.test(path))).toEqual(
+      pathsIn('ARCHITECTURE.md'),
+    );
+  });
+
+  it.each(['ARCHITECTURE.md', 'docs/decisions.md', ...NOTES])('exist: %s', (file) => {
+    expect(lost(file)).toEqual([]);
+  });
+});
+
 const FILES = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => join('docs', name))].filter((name) =>
   name.endsWith('.md'),
 );
@@ -52,5 +80,24 @@ describe('the commands of the documentation', () => {
       return unknown === null ? [] : [`${words.join(' ')}: ${unknown}`];
     });
     expect(wrong).toEqual([]);
+  });
+});
+
+const TEXT = readFileSync(join(ROOT, 'docs/decisions.md'), 'utf8');
+const SUBJECTS = TEXT.split('\n## ').slice(1);
+
+describe('docs/decisions.md', () => {
+  it('names each subject in its index', () => {
+    const index = [...TEXT.matchAll(/^- \[(.+)\]\(#/gm)].map(([, name]) => name);
+    expect(SUBJECTS.map((subject) => subject.split('\n')[0])).toEqual(index);
+  });
+
+  it('has dated records of context, decision and consequence alone', () => {
+    const records = SUBJECTS.flatMap((subject) => subject.split('\n### ').slice(1));
+    expect(records.length).toBeGreaterThan(50);
+    const form =
+      /^[^\n]+\n\n_\d{4}-\d\d(?:-\d\d)?_ \*\*Context\.\*\*\s[^]+\*\*Decision\.\*\*\s[^]+\*\*Consequence\.\*\*\s[^]+$/;
+    const others = records.filter((record) => !form.test(record) || record.trim().split('\n\n').length > 2);
+    expect(others).toEqual([]);
   });
 });
