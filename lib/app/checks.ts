@@ -37,9 +37,11 @@ import {
 } from '../health/checks/services.js';
 import { redisChecks } from '../health/checks/redis.js';
 import { wayBackCheck, wayBackChecks } from '../health/checks/way-back.js';
-import { drillHistory, lastVerdict, type DrillView } from '../monitoring/drill-view.js';
+import { lastVerdict, type DrillView } from '../monitoring/drill-view.js';
 import { drills } from '../restore/drill/record.js';
+import { ownDrills } from '../monitoring/facts.js';
 import { readState, type GuardState } from '../monitoring/state.js';
+import { trustContext } from '../snapshot/trust.js';
 import { apartCheck, storeChecks } from '../health/checks/store.js';
 import { storedExpiry } from '../health/credentials/expiry.js';
 import { githubAppChecks, type AppCheck } from '../health/credentials/github-app.js';
@@ -229,8 +231,9 @@ function accountGroups(env: Environment): CheckGroup[] {
 }
 
 async function lastDrillVerdict(env: Environment, clock: Clock): Promise<DrillView | null> {
-  const { store } = connect(env, ['store']);
-  return lastVerdict(await drillHistory(() => drills(store, unlabelledDatabase(env).source), 10), clock.now());
+  const { signer, store } = connect(env, ['signer', 'store']);
+  const trust = await trustContext({ clock, signer, store }, unlabelledDatabase(env).source);
+  return lastVerdict(await ownDrills(trust, () => drills(store, trust.own)), clock.now());
 }
 
 /** Null if the store cannot be read, which the store's check reports. */

@@ -4,6 +4,8 @@ import { isOver, type RunRecord } from '../runs/model.js';
 /** The fields of a drill's record that objectives and alerts use. */
 export interface DrillView {
   readonly id: string;
+  /** The source of the protected database; null or absent in records of older versions. */
+  readonly source?: string | null;
   readonly outcome: 'started' | 'passed' | 'failed' | 'inconclusive';
   readonly reason: string | null;
   readonly snapshot: string | null;
@@ -25,6 +27,8 @@ export const DRILLED_ELSEWHERE =
 
 /** The records of drills, newest first. */
 export type Drills = () => AsyncIterable<DrillView>;
+/** Whether a run or a drill is of the protected database; `snapshot` is the one that it took or used. */
+export type IsOwn = (record: Pick<DrillView, 'snapshot' | 'source'>) => Promise<boolean>;
 
 /** Reason of a drill whose record says `started` although its run is over. */
 const BROKE_OFF = 'it stopped before it reached a verdict';
@@ -38,12 +42,13 @@ export interface DrillHistory {
   readonly lastPassed: DrillView | null;
 }
 
-/** Reads the newest `count` drills, and older ones until the last that passed: one listing, and one read per drill. */
-export async function drillHistory(drills: Drills, count: number): Promise<DrillHistory> {
+/** Reads the newest `count` own drills, and older ones until the last that passed: one listing, and one read per drill. */
+export async function drillHistory(drills: Drills, count: number, isOwn: IsOwn): Promise<DrillHistory> {
   const newest: DrillView[] = [];
   let lastPassed: DrillView | null = null;
   let seen = 0;
   for await (const drill of drills()) {
+    if (!(await isOwn(drill))) continue;
     seen += 1;
     if (newest.length < count) newest.push(drill);
     if (drill.outcome === 'passed') lastPassed ??= drill;

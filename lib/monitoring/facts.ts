@@ -1,9 +1,11 @@
 import { type IgnoredObject, ignoredObjectsIn } from '../control/authenticated-store.js';
 import type { Ports } from '../ports/index.js';
+import { isOurs } from '../retention/policy.js';
 import { isOver, type RunRecord } from '../runs/model.js';
 import { timeOfId } from '../runs/ids.js';
 import { listLeases, readLease } from '../runs/lease-document.js';
 import { recentOf, runIds, runsOf } from '../runs/recent.js';
+import { fieldsOf } from '../runs/traits.js';
 import { listEntries } from '../snapshot/catalog-object.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import { purposeOf } from '../snapshot/manifest.js';
@@ -13,7 +15,7 @@ import type { ManifestSummary } from '../snapshot/summary.js';
 import type { TrustContext } from '../snapshot/trust.js';
 import { type Unfinished, unfinishedOf } from '../snapshot/unfinished-marks.js';
 import { type IndexModels, loadIndexModels } from '../soulcaster/index-models.js';
-import { drillHistory, type DrillHistory, type Drills, withRunOutcome } from './drill-view.js';
+import { drillHistory, withRunOutcome, type DrillHistory, type Drills, type IsOwn } from './drill-view.js';
 
 /** A run without an update for this long is not under way. */
 const SILENT_MS = 15 * 60_000;
@@ -56,11 +58,13 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
   const now = clock.now();
   const since = now - WINDOW_MS;
   const listed = runIds(store);
+  const listing = listEntries(context);
+  const isOwn = ownRecords(context, () => listing);
   const [entries, ids, latest, history, unfinished, leases, models] = await Promise.all([
-    listEntries(context),
+    listing,
     listed,
     listed.then((all) => recentOf(store, all, { since, limit: MOST_RUNS })),
-    drillHistory(drills, DRILLS),
+    drillHistory(drills, DRILLS, isOwn),
     own === null ? [] : unfinishedOf(store, own),
     listLeases(store),
     loadIndexModels(store),
@@ -73,7 +77,8 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
     holders.filter((id) => !known.has(id)),
   );
   const recent = [...latest, ...older.filter((run) => !isOver(run))];
-  const runs = recent.filter(({ source }) => source === null || (context.sources?.has(source) ?? true));
+  const runs: RunRecord[] = [];
+  for (const run of recent) if (await isOwn({ source: run.source, snapshot: snapshotOf(run) })) runs.push(run);
   const restoring = await findRestoreUnderWay(context, runs, unfinished);
   return {
     now,
@@ -92,11 +97,50 @@ export async function gatherFacts(context: TrustContext, drills: Drills): Promis
   };
 }
 
+/** The snapshot that a run took or used: the id of a run that takes a snapshot is the snapshot's. */
+function snapshotOf({ id, input }: RunRecord): string | null {
+  const { fromSource, snapshot } = fieldsOf(input);
+  if (fromSource === true) return null;
+  return typeof snapshot === 'string' ? snapshot : id;
+}
+
+/**
+ * Returns whether a run or a drill is of the protected database: other databases may share the store. Records of older versions
+ * do not name their database; the snapshot that they took or used does. A record without either counts.
+ */
+function ownRecords(
+  trust: Pick<TrustContext, 'own' | 'sources'>,
+  loadEntries: () => Promise<readonly CatalogEntry[]>,
+): IsOwn {
+  let entries: Promise<Map<string, CatalogEntry>> | undefined;
+  return async ({ snapshot, source }) => {
+    if (trust.sources === null) return true;
+    if (source != null) return trust.sources.has(source);
+    if (snapshot === null) return true;
+    entries ??= loadEntries().then((all) => new Map(all.map((entry) => [entry.id, entry])));
+    const entry = (await entries).get(snapshot);
+    return entry === undefined || isOurs(entry, trust);
+  };
+}
+
+/** The drills of the protected database, for what needs no other facts. */
+export function ownDrills(context: TrustContext, drills: Drills): Promise<DrillHistory> {
+  return drillHistory(
+    drills,
+    DRILLS,
+    ownRecords(context, () => listEntries(context)),
+  );
+}
+
+/** The snapshots of the protected database, newest first; other databases may share the store. Unreadable ones count. */
+export function ownEntries({ entries, trust }: Pick<Facts, 'entries' | 'trust'>): CatalogEntry[] {
+  return entries.filter((entry) => isOurs(entry, trust));
+}
+
 /** The newest backup of the protected database, complete or not. */
-export function newestBackup({ entries, trust }: Pick<Facts, 'entries' | 'trust'>): ManifestSummary | null {
-  const isOwn = ({ manifest }: CatalogEntry): boolean =>
-    manifest !== null && purposeOf(manifest) === 'backup' && (trust.sources?.has(manifest.source) ?? true);
-  return entries.find(isOwn)?.manifest ?? null;
+export function newestBackup(facts: Pick<Facts, 'entries' | 'trust'>): ManifestSummary | null {
+  const isBackup = ({ manifest }: CatalogEntry): boolean => manifest !== null && purposeOf(manifest) === 'backup';
+  return ownEntries(facts).find(isBackup)?.manifest ?? null;
 }
 
 /** Unreadable leases have their own alert. */

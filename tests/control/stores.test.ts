@@ -8,7 +8,7 @@ import type { Signer } from '../../lib/ports/crypto.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { overlayStore } from '../../lib/control/overlay-store.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
-import { manualClock } from '../support/manual-clock.js';
+import { manualClock } from '../support/clocks.js';
 import { readOnlyStore } from '../support/failing-store.js';
 import { memoryCopy } from '../retention/prune/memory-store.js';
 

@@ -5,13 +5,13 @@ import { latestIn, selectedIn } from '../support/trust.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { intercept, tooLarge, type Hooks } from './intercept.js';
 import { recordsByKey } from './lines.js';
-import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ageEncryptor } from '../../lib/crypto/age.js';
-import { describeEngines } from '../support/describe-engines.js';
-import { isUtf8 } from 'node:buffer';
+import { describeEngines } from '../support/engines.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
+import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { isUtf8 } from 'node:buffer';
 
 const SECRET = 'a value that nobody may see';
 

@@ -3,7 +3,7 @@ import type { CatalogEntry } from '../../snapshot/catalog.js';
 import { assessWithPassedOver } from '../../snapshot/latest.js';
 import { assess } from '../../snapshot/trust.js';
 import type { Unfinished } from '../../snapshot/unfinished-marks.js';
-import type { Facts } from '../facts.js';
+import { ownEntries, type Facts } from '../facts.js';
 import { recoveryPointOf } from '../objectives.js';
 import type { AlertSource, Condition } from './condition.js';
 
@@ -84,11 +84,10 @@ function commandOf({ hint, kind, run }: Unfinished): string {
   return `start the same ${kind} again (\`npx soulcaster-backup run ${run} --env-file .env\` shows its options)`;
 }
 
-/** Untrusted snapshots of this database; other databases may share the store. */
-function findUntrusted({ entries, trust }: Facts): Condition<Code>[] {
-  const found = entries
-    .filter(({ manifest }) => manifest !== null && (trust.sources?.has(manifest.source) ?? true))
-    .map((entry) => ({ id: entry.id, ...assess(entry, trust) }))
+function findUntrusted(facts: Facts): Condition<Code>[] {
+  const found = ownEntries(facts)
+    .filter(({ manifest }) => manifest !== null)
+    .map((entry) => ({ id: entry.id, ...assess(entry, facts.trust) }))
     .filter(({ state }) => state === 'untrusted');
   const [newest] = found;
   if (newest === undefined) return [];

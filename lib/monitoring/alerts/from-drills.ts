@@ -1,6 +1,6 @@
 import { AHEAD_MS } from '../../snapshot/order.js';
 import { DRILL_COMMAND, DRILLED_ELSEWHERE, lastVerdict, LOCAL_DRILL_COMMAND, timeOf } from '../drill-view.js';
-import type { Facts } from '../facts.js';
+import { ownEntries, type Facts } from '../facts.js';
 import { DRILL_OVERDUE_MS, recoveryPointOf, recoveryTimeOf } from '../objectives.js';
 import type { AlertSource, Condition, EvaluateOptions } from './condition.js';
 
@@ -26,10 +26,10 @@ function findFailed({ drills, now }: Facts): Condition<Code>[] {
 
 /** Without any verdict and without a scratch database, drills are not wanted. */
 function findOverdue(facts: Facts, drilledBy: EvaluateOptions['drilledBy']): Condition<Code>[] {
-  const { drills, entries, now } = facts;
+  const { drills, now } = facts;
   const verdict = lastVerdict(facts, now);
   if (verdict === null && drilledBy === null) return [];
-  const first = entries.at(-1)?.manifest?.createdAt;
+  const first = ownEntries(facts).at(-1)?.manifest?.createdAt;
   const since = verdict === null ? Date.parse(first ?? '') : timeOf(verdict);
   if (Number.isNaN(since) || now - since < DRILL_OVERDUE_MS) return [];
   const days = Math.floor((now - since) / DAY_MS);

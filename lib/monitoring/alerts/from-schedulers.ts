@@ -1,4 +1,4 @@
-import type { Facts } from '../facts.js';
+import { ownEntries, type Facts } from '../facts.js';
 import { CRON_SILENT_MS } from '../objectives.js';
 import { describeScheduler, evaluateSchedulers, type Scheduler, type SchedulerStatus } from '../schedulers.js';
 import type { AlertSource, Condition, EvaluateOptions } from './condition.js';
@@ -11,12 +11,12 @@ const HINTS: Readonly<Record<Scheduler, string>> = {
 
 export const SCHEDULER_ALERTS: AlertSource<'guard-silent'> = { codes: { 'guard-silent': 'facts' }, find: findSilent };
 
-function findSilent({ entries, now }: Facts, { guard, schedulers }: EvaluateOptions): Condition<'guard-silent'>[] {
+function findSilent(facts: Facts, { guard, schedulers }: EvaluateOptions): Condition<'guard-silent'>[] {
   if (guard.lastRunAt !== null && schedulers.length > 0)
-    return silentConditions(evaluateSchedulers(schedulers, guard, now));
-  const first = entries.at(-1)?.manifest?.createdAt;
+    return silentConditions(evaluateSchedulers(schedulers, guard, facts.now));
+  const first = ownEntries(facts).at(-1)?.manifest?.createdAt;
   const since = Date.parse(guard.lastRunAt ?? first ?? '');
-  if (Number.isNaN(since) || now - since < CRON_SILENT_MS) return [];
+  if (Number.isNaN(since) || facts.now - since < CRON_SILENT_MS) return [];
   const message = guard.lastRunAt === null ? 'The guard has never run.' : `The guard last ran at ${guard.lastRunAt}.`;
   const hint =
     'Check that the cron of /api/cron/guard is enabled in the Vercel project, and read its log; `npx soulcaster-backup guard --env-file .env` runs the guard by hand.';

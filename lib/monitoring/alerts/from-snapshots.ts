@@ -1,7 +1,7 @@
 import { refusedTypes } from '../../snapshot/ledger.js';
 import { isFromFuture } from '../../snapshot/order.js';
 import { isFoundDamaged } from '../../snapshot/trust.js';
-import { type Facts, newestBackup } from '../facts.js';
+import { newestBackup, ownEntries, type Facts } from '../facts.js';
 import type { AlertSource, Condition } from './condition.js';
 
 type Code = 'snapshot-damaged' | 'clock-suspicious' | 'keys-unsupported';
@@ -13,9 +13,9 @@ export const SNAPSHOT_ALERTS: AlertSource<Code> = {
 };
 
 function snapshotConditions(facts: Facts): Condition<Code>[] {
-  const { entries, now } = facts;
+  const entries = ownEntries(facts);
   const damaged = entries.filter(isFoundDamaged);
-  const ahead = entries.filter((entry) => isFromFuture(entry, now));
+  const ahead = entries.filter((entry) => isFromFuture(entry, facts.now));
   return [
     ...damaged.map(({ id, missingParts }) => ({
       code: 'snapshot-damaged' as const,

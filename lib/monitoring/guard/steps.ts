@@ -10,9 +10,10 @@ import { runsOf } from '../../runs/recent.js';
 import { snapshotIds } from '../../snapshot/catalog.js';
 import { checkChain } from '../../snapshot/chain.js';
 import { startSnapshot } from '../../snapshot/run.js';
-import { trustContext } from '../../snapshot/trust.js';
+import { trustContext, type TrustContext } from '../../snapshot/trust.js';
+import { ownDrills } from '../facts.js';
 import type { Finding } from '../alerts/condition.js';
-import { drillHistory, lastVerdict, timeOf, withRunOutcome } from '../drill-view.js';
+import { lastVerdict, timeOf, withRunOutcome } from '../drill-view.js';
 import {
   DRILL_EVERY_MS,
   DRILL_RETRY_MS,
@@ -84,16 +85,15 @@ export async function chainStep(
   };
 }
 
-const DRILLS = 10;
-
 /** Starts a drill if one is due and there are a scratch database and a snapshot. */
 export async function drillStep(parts: GuardParts, budget: Budget): Promise<Summary> {
   const { engine, ports, queued, startDrill, work } = parts;
   if (parts.drilledBy === null) return { state: 'not-configured' };
   // The functions cannot decrypt snapshots: the drill would fail.
   if (parts.drilledBy === 'operator') return { state: 'left-to-operator' };
-  if (!(await isDue(parts))) return { state: 'not-due' };
-  if ((await recoveryPoint(await trustContext(ports, ports.own))).newest === null) return { state: 'no-snapshot' };
+  const context = await trustContext(ports, ports.own);
+  if (!(await isDue(parts, context))) return { state: 'not-due' };
+  if ((await recoveryPoint(context)).newest === null) return { state: 'no-snapshot' };
   const started = await startDrill();
   if (!started.started) return { state: 'under-way', run: started.holder };
   const { id } = started.run;
@@ -106,9 +106,9 @@ export async function drillStep(parts: GuardParts, budget: Budget): Promise<Summ
 }
 
 /** A drill is due every week, and a day after a drill without a verdict. */
-async function isDue({ drills, ports }: GuardParts): Promise<boolean> {
+async function isDue({ drills, ports }: GuardParts, context: TrustContext): Promise<boolean> {
   const now = ports.clock.now();
-  const read = await drillHistory(drills, DRILLS);
+  const read = await ownDrills(context, drills);
   const runs = await runsOf(
     ports.store,
     read.drills.filter(({ outcome }) => outcome === 'started').map(({ id }) => id),
