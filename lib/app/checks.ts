@@ -56,6 +56,7 @@ import {
 } from '../health/doctor.js';
 import type { Clock, RedisPort } from '../ports/index.js';
 import { PROVIDERS, type Provider } from '../ports/provider-status.js';
+import { erasureGroups } from './erasure-checks.js';
 import { silentLog } from './json-log.js';
 import { dimensionsOf } from './live-services.js';
 import { alertRules, configuredIndex, retentionSettings } from './settings.js';
@@ -122,6 +123,7 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
       'no recipients: snapshots are not encrypted',
       () => encryptionChecks(() => connect(env, ['encryptor']).encryptor, lacksFile),
     ),
+    ...erasureGroups(env),
     group('signature', ['BACKUP_SIGNING_KEY', 'BACKUP_SIGNING_PUBLIC_KEY'], 'no key: manifests are not signed', () =>
       signatureChecks(() => connect(env, ['signer']).signer),
     ),

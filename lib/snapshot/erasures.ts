@@ -42,7 +42,8 @@ export type ErasedIds = { readonly users: readonly string[]; readonly projects: 
  * Every entry in the lists of both stores, the oldest first: a replication copies an entry only when it runs next. An
  * entry that is withdrawn in one list is withdrawn. Throws `wrong-key` or `damaged` for a list of the first store that
  * exists and cannot be read: it must not count as empty. A store that cannot be reached, and a list of the second store
- * that cannot be read, are passed over.
+ * that cannot be read, are passed over. A list that is encrypted to other recipients than the configured ones is
+ * encrypted to these.
  */
 export async function loadErasures(
   ports: ErasurePorts,
@@ -59,12 +60,46 @@ export async function loadErasedIds(ports: ErasurePorts, other: OtherErasures | 
   return { users: distinct(users), projects: distinct(entries.flatMap(({ projects }) => projects)) };
 }
 
-/** The list of one store and, in a second store, those that a replication replaced. */
+/** The list of one store and, in a second store, those that a replication replaced. Renews what it reads. */
 async function loadLists(ports: ErasurePorts): Promise<Erasure[]> {
   const lists: (readonly Erasure[])[] = [];
-  for (const name of [...(await replacedNames(ports.store)), ERASURES_NAME])
-    lists.push(await entriesOf(ports, name, await ports.store.read(name)));
+  for (const name of [...(await replacedNames(ports.store)), ERASURES_NAME]) {
+    const found = await ports.store.read(name);
+    const entries = await entriesOf(ports, name, found);
+    if (found !== null) await renew(ports, name, found, entries);
+    lists.push(entries);
+  }
   return lists.flat();
+}
+
+/**
+ * Encrypts a list to the configured recipients if it is encrypted to others, or not at all: an identity that was retired must
+ * not be needed to open it, and one that leaked must not open it. Where the list cannot be written, such as with a public
+ * signing key alone, it stays as it is.
+ */
+async function renew(
+  ports: ErasurePorts,
+  name: string,
+  { body, etag }: StoredBody,
+  entries: readonly Erasure[],
+): Promise<void> {
+  const { recipients, suffix } = ports.encryptor;
+  if (suffix === '' || sameIds(recipientsIn(body), recipients)) return;
+  try {
+    await ports.store.swap(name, await encode(ports, entries), etag);
+  } catch {
+    // Reading is what was asked for; the next reader tries again.
+  }
+}
+
+/** The recipients that a list is encrypted to; none for one in clear text, or of a version that did not record them. */
+function recipientsIn(body: Buffer): readonly string[] {
+  const { recipients } = decodeJson(body) as { readonly recipients?: unknown };
+  return Array.isArray(recipients) ? recipients.filter((each) => typeof each === 'string') : [];
+}
+
+function sameIds(a: readonly string[], b: readonly string[]): boolean {
+  return JSON.stringify(distinct(a)) === JSON.stringify(distinct(b));
 }
 
 async function replacedNames(store: ObjectStore): Promise<string[]> {
@@ -202,15 +237,16 @@ async function entriesOf(ports: ErasurePorts, name: string, found: StoredBody | 
 async function encode({ encryptor }: ErasurePorts, entries: readonly Erasure[]): Promise<Buffer> {
   const plain = encodeJson({ version: VERSION, entries });
   if (encryptor.suffix === '') return plain;
-  return encodeJson({ version: VERSION, age: Buffer.from(await encryptor.encrypt(plain)).toString('base64') });
+  const age = Buffer.from(await encryptor.encrypt(plain)).toString('base64');
+  return encodeJson({ version: VERSION, recipients: encryptor.recipients, age });
 }
 
 async function decode({ encryptor }: ErasurePorts, name: string, { body }: StoredBody): Promise<readonly Erasure[]> {
   const stored = decodeJson(body) as { readonly age?: unknown };
-  if (typeof stored.age === 'string' && !encryptor.canOpen) throw encryptedError(name);
+  if (typeof stored.age === 'string' && !encryptor.canOpen) throw encryptedError(name, body);
   const plain =
     typeof stored.age === 'string'
-      ? decodeJson(await decrypt(encryptor, name, Buffer.from(stored.age, 'base64')))
+      ? decodeJson(await decrypt(encryptor, name, body, Buffer.from(stored.age, 'base64')))
       : stored;
   const parsed = listSchema.safeParse(plain);
   if (parsed.success) return parsed.data.entries;
@@ -219,18 +255,20 @@ async function decode({ encryptor }: ErasurePorts, name: string, { body }: Store
   });
 }
 
-async function decrypt(encryptor: Encryptor, name: string, body: Uint8Array): Promise<Uint8Array> {
+async function decrypt(encryptor: Encryptor, name: string, body: Buffer, age: Uint8Array): Promise<Uint8Array> {
   try {
-    return await encryptor.open(body, '.age');
+    return await encryptor.open(age, '.age');
   } catch (error) {
-    if (error instanceof AppError && error.code === 'wrong-key') throw encryptedError(name);
+    if (error instanceof AppError && error.code === 'wrong-key') throw encryptedError(name, body);
     throw error;
   }
 }
 
-function encryptedError(name: string): AppError {
+function encryptedError(name: string, body: Buffer): AppError {
+  const recipients = recipientsIn(body);
+  const opener = recipients.length === 0 ? 'that opens it' : `of ${recipients.join(' or ')}`;
   return new AppError('wrong-key', `The erasure list, ${name}, is encrypted, and no identity here opens it`, {
-    hint: 'Set BACKUP_AGE_IDENTITY to the identity that opens it. To go without the list: remove the object from the store.',
+    hint: `Add the identity ${opener} to BACKUP_AGE_IDENTITY or its file, then encrypt the list to the present recipients: \`npx soulcaster-backup erasures list --env-file .env\`. To go without the list: remove the object from the store.`,
   });
 }
 

@@ -1,7 +1,11 @@
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { checkGroups } from '../../lib/app/checks.js';
 import type { Environment } from '../../lib/app/config.js';
 import { generateAgeIdentity, generateSigningKey } from '../../lib/app/connect/keys.js';
+import { ageEncryptor } from '../../lib/crypto/age.js';
+import { saveErasure } from '../../lib/snapshot/erasures.js';
+import { folderStore } from '../support/folder-store.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { ACL_COMMAND } from '../../lib/setup/policies.js';
@@ -42,6 +46,29 @@ describe('doctor names a token that may read but not write', () => {
       detail: expect.stringContaining('BACKUP_AGE_IDENTITY_FILE'),
     });
     expect(await told('encryption', { ...env, BACKUP_AGE_IDENTITY: identity })).toMatchObject({ status: 'ok' });
+  });
+
+  it('of the erasure list, which only another identity opens', async () => {
+    const folder = await folderStore();
+    const [old, fresh] = [await generateAgeIdentity(), await generateAgeIdentity()];
+    const encryptor = ageEncryptor({ recipients: [old.recipient], identity: null });
+    const subject = { kind: 'project' as const, id: 'p1', projects: ['p1'], reason: 'asked', by: 'ops' };
+    await saveErasure({ store: folder.store, encryptor }, { ...subject, at: '2026-11-26T10:00:00Z' });
+    const of = (identity?: string) =>
+      told('erasures', {
+        BACKUP_STORE: pathToFileURL(folder.folder).href,
+        BACKUP_AGE_RECIPIENTS: fresh.recipient,
+        ...(identity === undefined ? {} : { BACKUP_AGE_IDENTITY: identity }),
+      });
+    expect(await of()).toBeUndefined();
+    expect(await of(fresh.identity)).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('restores and drills are refused'),
+      hint: expect.stringContaining(old.recipient),
+    });
+    expect(await of(`${fresh.identity},${old.identity}`)).toMatchObject({ status: 'ok' });
+    expect(await of(fresh.identity)).toMatchObject({ status: 'ok' });
+    await folder.remove();
   });
 
   it('of the signing keys, and of the database', async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { AppError } from '../../errors.js';
+import { AppError, toAppError } from '../../errors.js';
 import type { Encryptor, Signer } from '../../ports/crypto.js';
 import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 
@@ -9,12 +9,38 @@ const NO_FILE = fail(
   'Correct the path, copy the file from where the identity is kept, or remove the variable if this machine should have no identity.',
 );
 
+const UNREAD_SECOND =
+  'If only the second store were left, restores would be refused: make the store readable here, or set the key or identity that opens its list, then run `npx soulcaster-backup erasures list --env-file .env`.';
+
 /**
  * Encrypts a probe and decrypts it again. `open` may throw `config` for invalid keys. `lacksFile`: whether the named identity
  * file contains no identity.
  */
 export function encryptionChecks(open: () => Encryptor, lacksFile: boolean): CheckGroup {
   return [{ name: 'encryption', run: () => (lacksFile ? Promise.resolve(NO_FILE) : tryEncryption(open())) }];
+}
+
+/**
+ * Reads the erasure list of both stores: restores are refused where it cannot be read. `load` passes the reason why the second
+ * store's list was not read to its argument.
+ */
+export function erasuresCheck(load: (onUnread: (why: string) => void) => Promise<readonly unknown[]>): CheckGroup {
+  return [{ name: 'erasures', run: () => tryErasures(load) }];
+}
+
+async function tryErasures(load: Parameters<typeof erasuresCheck>[0]): Promise<Observation> {
+  const unread: string[] = [];
+  try {
+    const entries = await load((why) => unread.push(why));
+    if (unread.length > 0)
+      return warn(`the erasure list of the second store was not read: ${unread.join('; ')}`, UNREAD_SECOND);
+    if (entries.length === 0) return ok('the erasure list is empty');
+    return ok(`read the erasure list, which has ${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}`);
+  } catch (error) {
+    const { code, hint, message } = toAppError(error);
+    if (code === 'wrong-key' || code === 'damaged') return fail(`${message}: restores and drills are refused`, hint);
+    return warn(`the erasure list was not read: ${message}`, hint);
+  }
 }
 
 /** Signs a probe and verifies the signature. `open` may throw `config` for invalid keys, or keys that are no pair. */
