@@ -6,11 +6,11 @@ import { connect } from '../app/connect.js';
 import { connectTrust, protectedDatabase } from '../app/connect/database.js';
 import { AppError, toAppError } from '../errors.js';
 import { diff, snapshotSide, type DiffCount, type KeyChange, type Side } from '../inspect/diff.js';
-import { heldIn, findPartialSides, type Held } from '../inspect/held.js';
+import { heldIn, findPartialSides, openSnapshot, stoppableStore, type Held, type OpenSnapshot } from '../inspect/open.js';
 import { clockOf } from '../restore/target.js';
 import { liveSide } from '../inspect/live.js';
-import { openSnapshot, stoppableStore, type OpenSnapshot } from '../inspect/open.js';
-import { pageOfKeys, textBytes, textsOf, type KeyPage } from '../inspect/list.js';
+import { pageOfKeys, textsOf, type KeyPage } from '../inspect/list.js';
+import { textBytes } from '../restore/write/size.js';
 import { chooseRecords, findKey, gatherFacts, recordsOf } from '../inspect/records.js';
 import { catalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
@@ -19,14 +19,7 @@ import type { Manifest } from '../snapshot/manifest.js';
 import { readPins, type Decision } from '../snapshot/pins.js';
 import type { RecordLine } from '../snapshot/record.js';
 import { selectSnapshot } from '../snapshot/select.js';
-import {
-  keyText,
-  needsFacts,
-  parseSelection,
-  selectsAll,
-  type FactsByProject,
-  type Selection,
-} from '../soulcaster/selection.js';
+import { keyText, needsFacts, parseSelection, selectsAll, type FactsByProject, type Selection } from '../soulcaster/selection.js';
 import { exportContent } from '../transfer/export.js';
 import type { ViewPorts } from './entry.js';
 import { assertKnownParameters, parseFlag, parseNumber, segmentAfter } from './parameters.js';

@@ -1,10 +1,11 @@
+import { textBytes } from '../restore/write/size.js';
 import type { ExpiryTime, RecordLine, RecordType, StreamValue } from '../snapshot/record.js';
 import type { Family } from '../soulcaster/keys.js';
 import type { Selection } from '../soulcaster/selection.js';
 import type { Text } from '../soulcaster/text.js';
-import type { OpenSnapshot } from './open.js';
-import { selectedRecords, type KeyRecord, recordsOf, type Chosen } from './records.js';
 import { AppError } from '../errors.js';
+import type { OpenSnapshot } from './open.js';
+import { selectedRecords, recordsOf, type KeyRecord, type Chosen } from './records.js';
 
 /** A key in a snapshot, without its value. */
 export interface ListedKey {
@@ -64,10 +65,6 @@ export function* textsOf({ t, v }: RecordLine): Generator<Text> {
   else if (t === 'zset') for (const [member] of v as readonly (readonly [Text, string])[]) yield member;
   else if (t === 'stream') for (const [, fields] of (v as StreamValue).entries) yield* fields;
   else yield* v as readonly Text[];
-}
-
-export function textBytes(text: Text): number {
-  return typeof text === 'string' ? Buffer.byteLength(text) : Buffer.byteLength(text.b, 'base64');
 }
 
 export interface KeyPage {

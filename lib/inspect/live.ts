@@ -13,7 +13,7 @@ import { loadPage, scanPages, type LoadedPage, type ScanPage } from '../snapshot
 import { classifyKey, type Family } from '../soulcaster/keys.js';
 import type { KeyMatcher } from '../soulcaster/selection.js';
 import type { Side } from './diff.js';
-import { entryFrom, PLAIN_RULE, type Entry } from './entry.js';
+import { entryFrom, PLAIN_RULE, type Entry } from './diff-table.js';
 import { gatherFacts, mayHoldFacts, type KeyRecord } from './records.js';
 
 /** Keys of one request, and requests in flight at a time. */

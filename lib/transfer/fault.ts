@@ -16,6 +16,7 @@ export class FileFault extends Error {
   }
 }
 
+export const FILES_HINT = 'Supported files, and the tools that write them: docs/format.md, "Files that are read".';
 const COPY_AGAIN = 'Copy or write the file again, and compare its size and checksum with the original.';
 
 /** The file ends before it should. */

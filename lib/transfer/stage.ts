@@ -193,19 +193,13 @@ async function writeParts(
     unsupported: emptyList(),
     failed: emptyList(),
   };
-  const types: Record<string, number> = {};
+  const types = new Map<string, number>();
   const stored = (part: Part): Promise<void> => Promise.resolve(void parts.push(part));
   let [keys, takenBack] = [0, 0];
   for await (const each of items) {
     if ('lost' in each) {
       const type = each.reason.replace(/^type /, '');
-      if (each.lost === 'unsupported')
-        Object.defineProperty(types, type, {
-          value: (Object.hasOwn(types, type) ? (types[type] ?? 0) : 0) + 1,
-          enumerable: true,
-          configurable: true,
-          writable: true,
-        });
+      if (each.lost === 'unsupported') types.set(type, (types.get(type) ?? 0) + 1);
       ledger = await addToLedger(PLAIN, ledger, each.lost, each.key ?? Buffer.alloc(0), each.reason);
       continue;
     }
@@ -225,7 +219,7 @@ async function writeParts(
   onProgress(keys);
   await sink.cut(stored);
   await sink.flush();
-  return { ledger, types, takenBack };
+  return { ledger, types: Object.fromEntries(types), takenBack };
 }
 
 /** The disk of a temporary folder may be faulty: the parts are read back before they are used. */

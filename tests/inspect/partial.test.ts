@@ -1,9 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { diff, snapshotSide, type KeyChange } from '../../lib/inspect/diff.js';
-import { heldIn, type Held } from '../../lib/inspect/held.js';
+import { heldIn, type Held, type OpenSnapshot } from '../../lib/inspect/open.js';
 import { liveSide } from '../../lib/inspect/live.js';
-import type { OpenSnapshot } from '../../lib/inspect/open.js';
 import { loadManifest, type Manifest } from '../../lib/snapshot/manifest.js';
 import { fromText } from '../../lib/soulcaster/text.js';
 import { parseSelection, SELECT_ALL } from '../../lib/soulcaster/selection.js';

@@ -1,7 +1,6 @@
 import { connect } from '../../app/connect.js';
-import { diff as compare, snapshotSide, type DiffCount, type KeyChange, type Side } from '../../inspect/diff.js';
-import type { FieldChange } from '../../inspect/field-changes.js';
-import { heldIn, findPartialSides, type Held } from '../../inspect/held.js';
+import { diff as compare, snapshotSide, type DiffCount, type KeyChange, type Side, type FieldChange } from '../../inspect/diff.js';
+import { heldIn, findPartialSides, type Held } from '../../inspect/open.js';
 import { clockOf } from '../../restore/target.js';
 import { liveSide } from '../../inspect/live.js';
 import type { Selection } from '../../soulcaster/selection.js';

@@ -1,8 +1,7 @@
 import { connect } from '../../app/connect.js';
 import { protectedDatabase } from '../../app/connect/database.js';
 import { AppError, toAppError } from '../../errors.js';
-import { heldIn } from '../../inspect/held.js';
-import { openSnapshot, stoppableStore, type InspectPorts, type OpenSnapshot } from '../../inspect/open.js';
+import { heldIn, openSnapshot, stoppableStore, type InspectPorts, type OpenSnapshot } from '../../inspect/open.js';
 import { parseSelection, type Selection } from '../../soulcaster/selection.js';
 import type { Context } from '../context.js';
 import { printable } from '../output/format.js';

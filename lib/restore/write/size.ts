@@ -29,11 +29,15 @@ export function wireBytes(argument: RedisArgument): number {
   return typeof argument === 'number' ? String(argument).length : 2 * argument.length;
 }
 
+export function textBytes(text: Text): number {
+  return typeof text === 'string' ? Buffer.byteLength(text) : Buffer.byteLength(text.b, 'base64');
+}
+
 /** The size of a line's key and value, in the database and in a request; not of the names in `fx` and a stream's groups. */
 export function sizeOf(line: RecordLine): { readonly bytes: number; readonly wire: number } {
   let [bytes, wire] = [0, 0];
   const add = (text: Text): void => {
-    const length = typeof text === 'string' ? Buffer.byteLength(text) : Buffer.byteLength(text.b, 'base64');
+    const length = textBytes(text);
     bytes += length;
     wire += typeof text === 'string' ? length : 2 * length;
   };

@@ -1,7 +1,7 @@
 import type { ExpiryTime } from '../../snapshot/record.js';
+import { DatabaseFilter, type Item, type ReadingFacts, type ReadOptions } from '../read/items.js';
 import { appendOnlyFault, FileFault, malformedFault } from '../fault.js';
 import { ByteReader, type Window } from '../read/bytes.js';
-import type { Item, ReadingFacts, ReadOptions } from '../read/items.js';
 import { readPlainCount, readPlainLength, RdbError, readString, toTime } from './primitives.js';
 import { isReadable, valueLines, type Dialect } from './values.js';
 
@@ -68,7 +68,7 @@ async function* readItems(
     if (code === OPCODE.end) break;
     if (code < 128) {
       const key = await reader.read(readString);
-      const isWanted = databases.wants(database, reader.offset);
+      const isWanted = databases.wants(database, `byte ${reader.offset}`);
       const head = { key, expiry };
       expiry = null;
       if (code === MODULE_TYPE) {
@@ -95,7 +95,7 @@ async function* readItems(
     else throw unknownFault(`opcode ${code}`, reader.offset);
   }
   await checkEnd(reader, crc, facts);
-  facts.remarks.push(...databases.remarks());
+  for (const [each, keys] of databases.skipped) facts.remarks.push(`keys of database ${each} were skipped: ${keys}`);
   if (functions > 0) facts.remarks.push(`function libraries in the file (${functions}) are not keys and were skipped`);
 }
 
@@ -137,37 +137,6 @@ async function checkEnd(reader: ByteReader, crc: Crc64, facts: ReadingFacts): Pr
       'something follows the end of the RDB file',
       'An append-only file with an RDB file at its beginning is not supported: make the server save an RDB file (BGSAVE).',
     );
-}
-
-/** Selects the keys of one database of a file. */
-class DatabaseFilter {
-  private only: number | null = null;
-  private readonly others = new Map<number, number>();
-
-  constructor(private readonly wanted: number | null) {}
-
-  wants(database: number, offset: number): boolean {
-    if (this.wanted !== null && database !== this.wanted) {
-      this.others.set(database, (this.others.get(database) ?? 0) + 1);
-      return false;
-    }
-    this.only ??= database;
-    if (this.only === database) return true;
-    throw severalDatabasesFault(this.only, database, `byte ${offset}`);
-  }
-
-  remarks(): string[] {
-    return [...this.others].map(([database, keys]) => `keys of database ${database} were skipped: ${keys}`);
-  }
-}
-
-export function severalDatabasesFault(one: number, other: number, where: string): FileFault {
-  return new FileFault(
-    'usage',
-    where,
-    `it has keys of database ${one} and of database ${other}`,
-    `Upstash has one database: choose one, such as --database ${one}.`,
-  );
 }
 
 const MODULE_NAME_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';

@@ -1,7 +1,7 @@
 import type { ExpiryTime, Count, PendingEntry, RecordLine, StreamGroup, StreamValue } from '../../snapshot/record.js';
 import { toText, type Text } from '../../soulcaster/text.js';
 import type { ByteReader, Window } from '../read/bytes.js';
-import { toEntry, LineBuilder, type Element } from '../read/pages.js';
+import { toEntry, LineBuilder, type Element } from '../read/items.js';
 import { readListpack, toBytes, toInteger, type Packed } from './packed.js';
 import { readPlainCount, readPlainLength, RdbError, readString } from './primitives.js';
 

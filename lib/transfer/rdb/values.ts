@@ -1,6 +1,6 @@
 import type { RecordLine, RecordType, ExpiryTime } from '../../snapshot/record.js';
 import type { ByteReader, Window } from '../read/bytes.js';
-import { toItem, LineBuilder, toPair, toScored, type Element } from '../read/pages.js';
+import { toItem, LineBuilder, toPair, toScored, type Element } from '../read/items.js';
 import { readIntset, readListpack, toBytes, toInteger, readZiplist, type Packed } from './packed.js';
 import {
   checkStringLength,

@@ -1,10 +1,20 @@
 import type { ExpiryTime } from '../../snapshot/record.js';
 import type { Text } from '../../soulcaster/text.js';
 import { FileFault, linePlace, malformedFault } from '../fault.js';
-import { toEntry, toItem, toPair, splitString, buildRecord, toScored, type Element, type RecordHead } from './pages.js';
 import type { TtlUnit } from '../formats.js';
-import type { Item, ReadOptions } from './items.js';
-import { comesAfter, isDocument, isEntry, isScore, isStreamId, isWellFormed } from './records.js';
+import {
+  toEntry,
+  toItem,
+  toPair,
+  splitString,
+  buildRecord,
+  toScored,
+  type Element,
+  type RecordHead,
+  type Item,
+  type ReadOptions,
+} from './items.js';
+import { comesAfter, isDocument, isEntry, isScore, isStreamId, isWellFormed } from './checks.js';
 
 /** A thousand years: a longer remaining time is a point in time, or in another unit. */
 const MAX_TTL_MS = 1000 * 366 * 86_400_000;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants, open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Encryptor } from '../../ports/crypto.js';
-import { appendOnlyFault, FileFault, errnoOf } from '../fault.js';
+import { FILES_HINT, appendOnlyFault, FileFault, errnoOf } from '../fault.js';
 import { isRdb, rdbItems } from '../rdb/index.js';
 import type { Reading, ReadingFacts, ReadOptions } from './items.js';
 import { readJson } from './json.js';
@@ -41,7 +41,7 @@ const APPEND_ONLY = /\.aof(?:\.gz|\.age)*$/i;
 
 async function readContent(chunks: AsyncGenerator<Buffer>, head: Buffer, options: ReadOptions): Promise<Reading> {
   const facts: ReadingFacts = { head: null, takenAt: null, remarks: [] };
-  if (head.length === 0) throw new FileFault('invalid', '', 'it is empty', HINT);
+  if (head.length === 0) throw new FileFault('invalid', '', 'it is empty', FILES_HINT);
   if (isRdb(head)) return { format: 'rdb', items: rdbItems(chunks, facts, options), facts };
   if (isResp(head)) return { format: 'resp', items: respItems(chunks, facts, options), facts };
   const start = head
@@ -52,10 +52,8 @@ async function readContent(chunks: AsyncGenerator<Buffer>, head: Buffer, options
     const { format, items } = await readJson(chunks, facts, options);
     return { format, items, facts };
   }
-  throw new FileFault('invalid', '', `it is ${describeFormat(start)}, which is not supported`, HINT);
+  throw new FileFault('invalid', '', `it is ${describeFormat(start)}, which is not supported`, FILES_HINT);
 }
-
-const HINT = 'Supported files, and the tools that write them: docs/format.md, "Files that are read".';
 
 function describeFormat(start: string): string {
   if (start.startsWith('<')) return 'XML';

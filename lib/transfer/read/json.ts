@@ -1,9 +1,7 @@
-import { FileFault, linePlace, malformedFault } from '../fault.js';
-import { severalDatabasesFault } from '../rdb/index.js';
+import { FILES_HINT, FileFault, linePlace, malformedFault } from '../fault.js';
+import { DatabaseFilter, type Item, type ReadingFacts, type ReadOptions } from './items.js';
 import { foreignItems } from './foreign.js';
-import type { Item, ReadingFacts, ReadOptions } from './items.js';
-import { readLines, type Line } from './lines.js';
-import { isOwnLine, recordItems } from './records.js';
+import { readLines, isOwnLine, recordItems, type Line } from './records.js';
 
 type JsonReading = { readonly format: 'export' | 'records' | 'json'; readonly items: AsyncGenerator<Item> };
 
@@ -15,7 +13,7 @@ export async function readJson(
 ): Promise<JsonReading> {
   const lines = readLines(chunks);
   const first = await lines.next();
-  if (first.done === true) throw new FileFault('invalid', '', 'it is empty', HINT);
+  if (first.done === true) throw new FileFault('invalid', '', 'it is empty', FILES_HINT);
   const value = parseOrUndefined(first.value.text);
   if (isOwnLine(value)) {
     const format = typeof value === 'object' && value !== null && 'k' in value ? 'records' : 'export';
@@ -23,8 +21,6 @@ export async function readJson(
   }
   return { format: 'json', items: foreignDocumentItems(prepend(first.value, lines), value, facts, options) };
 }
-
-const HINT = 'Supported files, and the tools that write them: docs/format.md, "Files that are read".';
 
 async function* prepend(first: Line, rest: AsyncGenerator<Line>): AsyncGenerator<Line> {
   yield first;
@@ -49,21 +45,21 @@ async function* foreignDocumentItems(
   facts: ReadingFacts,
   options: ReadOptions,
 ): AsyncGenerator<Item> {
-  const databases = openDatabaseFilter(facts, options);
+  const databases = new DatabaseFilter(options.database);
   if (Array.isArray(first) || isTable(first)) {
     const whole = Array.isArray(first)
       ? first
       : Object.entries(first).map(([key, value]) => ({ ...(value as object), key }));
     for (const each of whole) yield* itemsOf(each, 1, databases, options);
     await assertEnd(lines);
-    databases.end();
+    remarkSkipped(facts, databases);
     return;
   }
   let inArray = false;
   let ended = false;
   for await (const { number, text } of lines) {
     let plain = text.trim();
-    if (ended && plain !== '') throw malformedFault(linePlace(number), 'something follows the document', HINT);
+    if (ended && plain !== '') throw malformedFault(linePlace(number), 'something follows the document', FILES_HINT);
     if (number === 1 && plain.startsWith('[')) [inArray, plain] = [true, plain.slice(1).trim()];
     if (inArray && plain.endsWith(',')) plain = plain.slice(0, -1);
     else if (inArray && plain.endsWith(']') && parseOrUndefined(plain) === undefined)
@@ -76,13 +72,17 @@ async function* foreignDocumentItems(
   if (inArray && !ended) throw malformedFault('', 'it is cut short: its array has no end');
   if (!inArray)
     facts.remarks.push('nothing in the file says where it ends, so lines missing at its end cannot be detected');
-  databases.end();
+  remarkSkipped(facts, databases);
+}
+
+function remarkSkipped(facts: ReadingFacts, { allSkipped }: DatabaseFilter): void {
+  if (allSkipped > 0) facts.remarks.push(`keys of other databases were skipped: ${allSkipped}`);
 }
 
 async function assertEnd(lines: AsyncGenerator<Line>): Promise<void> {
   await lines.next();
   for await (const { number, text } of lines)
-    if (text.trim() !== '') throw malformedFault(linePlace(number), 'something follows the document', HINT);
+    if (text.trim() !== '') throw malformedFault(linePlace(number), 'something follows the document', FILES_HINT);
 }
 
 function notJsonFault(number: number): FileFault {
@@ -108,36 +108,16 @@ function isTable(value: unknown): value is Record<string, unknown> {
 
 function* itemsOf(value: unknown, number: number, databases: DatabaseFilter, options: ReadOptions): Generator<Item> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw malformedFault(linePlace(number), 'it is not a JSON object', HINT);
+    throw malformedFault(linePlace(number), 'it is not a JSON object', FILES_HINT);
   const fields = value as Record<string, unknown>;
-  if (databases.wants(fields['db'], number)) yield* foreignItems(fields, number, options);
+  const database = parseDatabase(fields['db'], number);
+  if (database === null || databases.wants(database, linePlace(number))) yield* foreignItems(fields, number, options);
 }
 
-interface DatabaseFilter {
-  wants(database: unknown, number: number): boolean;
-  end(): void;
-}
-
-/** The Ruby redis-dump writes the database of each key. */
-function openDatabaseFilter(facts: ReadingFacts, { database }: ReadOptions): DatabaseFilter {
-  let only: number | null = null;
-  let skipped = 0;
-  return {
-    wants(named, number) {
-      if (named === undefined || named === null) return true;
-      const found = typeof named === 'string' && /^\d{1,5}$/.test(named) ? Number(named) : named;
-      if (typeof found !== 'number')
-        throw malformedFault(linePlace(number), 'its `db` is not the number of a database', HINT);
-      if (database !== null && found !== database) {
-        skipped += 1;
-        return false;
-      }
-      only ??= found;
-      if (only !== found) throw severalDatabasesFault(only, found, linePlace(number));
-      return true;
-    },
-    end() {
-      if (skipped > 0) facts.remarks.push(`keys of other databases were skipped: ${skipped}`);
-    },
-  };
+/** The Ruby redis-dump writes the database of each key; null in other files. */
+function parseDatabase(named: unknown, number: number): number | null {
+  if (named === undefined || named === null) return null;
+  const found = typeof named === 'string' && /^\d{1,5}$/.test(named) ? Number(named) : named;
+  if (typeof found === 'number') return found;
+  throw malformedFault(linePlace(number), 'its `db` is not the number of a database', FILES_HINT);
 }

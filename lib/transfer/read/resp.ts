@@ -2,12 +2,21 @@ import { isUtf8 } from 'node:buffer';
 import { MAX_KEY_EXPIRY, type ExpiryTime, type RecordLine, type RecordType } from '../../snapshot/record.js';
 import { hashSet, keyHash } from '../../redis/key-sets.js';
 import { toText, type Text } from '../../soulcaster/text.js';
-import { severalDatabasesFault } from '../rdb/index.js';
 import { malformedFault, type FileFault } from '../fault.js';
+import {
+  DatabaseFilter,
+  toItem,
+  toPair,
+  splitString,
+  buildRecord,
+  toScored,
+  type Item,
+  type ReadingFacts,
+  type ReadOptions,
+  type Element,
+} from './items.js';
 import { ByteReader, type Window } from './bytes.js';
-import type { Item, ReadingFacts, ReadOptions } from './items.js';
-import { toItem, toPair, splitString, buildRecord, toScored, type Element } from './pages.js';
-import { isDocument, isScore, toPrintable } from './records.js';
+import { isDocument, isScore, toPrintable } from './checks.js';
 
 /** Tools that dump over several connections mix the commands of a few keys: this many keys and bytes are kept open. */
 const OPEN_KEYS = 10_000;
@@ -42,8 +51,8 @@ export async function* respItems(
 ): AsyncGenerator<Item> {
   const reader = new ByteReader(chunks);
   const keys = new OpenKeys();
-  const databases = { current: 0, only: null as number | null };
-  let skipped = 0;
+  const databases = new DatabaseFilter(options.database);
+  let database = 0;
   while (!(await reader.isAtEnd())) {
     const at = `byte ${reader.offset}`;
     const [name = '', ...args] = await reader.read((window) => readCommand(window, at));
@@ -51,20 +60,16 @@ export async function* respItems(
     if (command === 'SELECT') {
       const number = args[0]?.toString('latin1') ?? '';
       if (!/^\d{1,5}$/.test(number)) throw malformedFault(at, 'SELECT names no database', HINT);
-      databases.current = Number(number);
+      database = Number(number);
       continue;
     }
-    if (options.database !== null && databases.current !== options.database) {
-      skipped += 1;
-      continue;
-    }
-    databases.only ??= databases.current;
-    if (databases.only !== databases.current) throw severalDatabasesFault(databases.only, databases.current, at);
+    if (!databases.wants(database, at)) continue;
     applyCommand(keys, command, args, options.from, (what, hint) => malformedFault(at, what, hint ?? HINT));
     yield* keys.closeOldest((what) => malformedFault(at, what, HINT));
   }
   yield* keys.closeAll();
-  if (skipped > 0) facts.remarks.push(`commands for other databases were skipped: ${skipped}`);
+  const { allSkipped } = databases;
+  if (allSkipped > 0) facts.remarks.push(`commands for other databases were skipped: ${allSkipped}`);
   facts.remarks.push('nothing in the file says where it ends, so commands missing at its end cannot be detected');
 }
 

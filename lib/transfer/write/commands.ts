@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { allLines } from '../../restore/unite/members.js';
 import {
   toArgument as timeArgument,
   fitsSet,
@@ -43,11 +44,6 @@ export async function* recordCommands(
   }
   const isSet = first.t === 'string' && rest === null && (first.x === undefined || fitsSet(first.x));
   if (first.x !== undefined && !isSet && !isUnion) yield ['PEXPIREAT', key, timeArgument(first.x)];
-}
-
-async function* allLines(first: RecordLine, rest: AsyncIterable<RecordLine> | null): AsyncGenerator<RecordLine> {
-  yield first;
-  if (rest !== null) yield* rest;
 }
 
 async function* stringCommands(
