@@ -75,5 +75,6 @@ export const DRILL: RunTraits = {
     ...figure.count('Keys', keys),
     ...figure.time('Took', milliseconds),
   ],
+  ifCancelled: () => 'What it has restored stays in the scratch database until the next drill empties it.',
   cost: ({ restore }) => costOfCommands(fieldsOf(fieldsOf(restore)['spent'])['commands']),
 };

@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { AppError } from '../../lib/errors.js';
+import { runSummary } from '../../lib/runs/summary.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
@@ -45,9 +47,12 @@ await describeEngines('a drill', ({ program }) => {
     await scratch.redis.flushall();
   });
 
-  async function drill(targets: Readonly<Record<string, RedisPort>> = { drill: port }): Promise<RunRecord> {
+  async function drill(
+    targets: Readonly<Record<string, RedisPort>> = { drill: port },
+    more: { readonly interrupt?: AbortSignal } = {},
+  ): Promise<RunRecord> {
     bench.clock.advance(1000);
-    const parts = { targets };
+    const parts = { targets, ...more };
     const started = await startDrill(
       { clock: bench.clock, redisOf: () => bench.port, signer: UNSIGNED, store: bench.folder.store },
       bench.engine(parts),
@@ -131,6 +136,22 @@ await describeEngines('a drill', ({ program }) => {
     });
     expect(await scratch.redis.get('somebodys')).toBe('data');
     await scratch.redis.set(SCRATCH_MARK, '1');
+    expect((await drill()).result).toMatchObject({ outcome: 'passed' });
+    expect(await dumpOf(scratch.url)).toEqual({});
+  });
+
+  it('that broke off names the command that empties the scratch database, and the next drill empties it', async () => {
+    await bench.snapshot();
+    const stop = new AbortController();
+    const interrupted = new AppError('interrupted', 'told to stop', { hint: 'None.' });
+    const target = meddled(async () => {
+      if ((await scratch.redis.dbsize()) > 1) stop.abort(interrupted);
+    });
+    const run = await drill({ drill: target }, { interrupt: stop.signal });
+    expect(run).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
+    expect(run.error?.hint).toContain('empties it: `npx soulcaster-backup drill --env-file .env`');
+    expect(await scratch.redis.dbsize()).toBeGreaterThan(1);
+    expect(runSummary({ ...run, state: 'running' }).ifCancelled).toContain('scratch database');
     expect((await drill()).result).toMatchObject({ outcome: 'passed' });
     expect(await dumpOf(scratch.url)).toEqual({});
   });

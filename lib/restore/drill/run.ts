@@ -1,3 +1,4 @@
+import { hasWritten } from '../unfinished.js';
 import type { Engine, Started } from '../../runs/engine.js';
 import type { Trigger } from '../../runs/records.js';
 import type { Attempt, RunDefinition, SerialPhase, StepOutcome, TaskPhase } from '../../runs/model.js';
@@ -24,6 +25,9 @@ const FULL = 'the scratch database has no room: it is empty and refuses writes (
 /** The times in the report of the restore. */
 const writtenSchema = drillSchema.pick({ restoredMilliseconds: true, restoredAt: true, provenAt: true });
 
+const REMAINS =
+  'The scratch database still holds what the drill had restored. The next drill empties it: `npx soulcaster-backup drill --env-file .env`.';
+
 interface DrillPorts extends RestorePorts {
   /** Whether a scratch database is configured. */
   readonly hasScratch: boolean;
@@ -42,6 +46,7 @@ export function drillRun(ports: DrillPorts, settings: RestoreSettings): RunDefin
     // A resumed drill would measure a meaningless time.
     mayResume: () => false,
     ...(releaseResources === undefined ? {} : { releaseResources }),
+    describeRemains: (run) => Promise.resolve(hasWritten(run) ? REMAINS : null),
     firstPhase: 'prepare',
     phases: {
       ...(Object.fromEntries(drilled) as RunDefinition['phases']),
@@ -80,6 +85,7 @@ export async function startDrill(ports: TrustingPorts, engine: Engine, trigger?:
   const newest = await latestTrusted(await trustContext(ports, sourceOf(ports.redisOf(null).host)));
   const input: RestoreInput = {
     snapshot: newest?.id ?? '',
+    file: null,
     scope: { all: true },
     mode: 'replace',
     expiry: 'keep',
