@@ -104,9 +104,7 @@ export async function surveyStep(ports: RestorePorts, attempt: Attempt): Promise
   const erased = { ...state.erased, facts: erasedFacts };
   const [keptProjects, keptVectors] = [projects.filter(isKept), vectors.filter(isKept)];
   const next = { ...state, parts, facts, erased, projects: keptProjects, vectors: keptVectors };
-  const lacking =
-    erasedFailure(scope, erased) ??
-    (undoes ? null : absentFailure(inputOf(attempt.run), next, entries, ports.snapshotWords));
+  const lacking = erasedFailure(scope, erased) ?? (undoes ? null : absentFailure(inputOf(attempt.run), next, entries));
   if (lacking !== null) return enterPhase('condemn', { ...next, lacking }, 0, ports.clock.now());
   return enterPhase('abilities', next, 0, ports.clock.now());
 }
@@ -124,10 +122,9 @@ export async function refuseStep(ports: RestorePorts, attempt: Attempt): Promise
  * what is there. Null when the snapshot holds everything named, and at least one key.
  */
 function absentFailure(
-  { scope, snapshot }: RestoreInput,
+  { file, scope, snapshot }: RestoreInput,
   { facts, parts }: Pick<RestoreCheckpoint, 'facts' | 'parts'>,
   { keys, matches }: ScopeFindings['found'],
-  file: string | undefined,
 ): RunFailure | null {
   if ('all' in scope || 'project' in scope) return null;
   const belongs = scopeMatcher(scope, asFacts(scope, facts));
@@ -146,8 +143,8 @@ function absentFailure(
   const missing = words.length === 0 ? scopeWords(scope) : words.join(', and no ');
   return {
     code: 'not-found',
-    message: `${file === undefined ? `Snapshot ${snapshot}` : `The file ${file}`} holds no ${words.length === 0 ? `key of ${missing}` : missing}. Nothing was written.`,
-    hint: `${file === undefined ? `\`npx soulcaster-backup ls ${snapshot} --env-file .env\` lists the keys in it.` : fileHint(file)} A key must match every kind of selector given (--project, --family, --match, --key); locks are never restored.`,
+    message: `${file === null ? `Snapshot ${snapshot}` : `The file ${file}`} holds no ${words.length === 0 ? `key of ${missing}` : missing}. Nothing was written.`,
+    hint: `${file === null ? `\`npx soulcaster-backup ls ${snapshot} --env-file .env\` lists the keys in it.` : fileHint(file)} A key must match every kind of selector given (--project, --family, --match, --key); locks are never restored.`,
   };
 }
 

@@ -78,15 +78,15 @@ export async function assertSource(
 
 /**
  * Throws `not-found` when the snapshot has no key of the project: restoring it would only remove keys. `file`: the file that the
- * snapshot was made from, as a shell word; such a snapshot is in no store.
+ * snapshot was made from, as words of a command; null for a snapshot in the store.
  */
-export function assertHoldsProject(manifest: Manifest, project: string, file?: string): void {
+export function assertHoldsProject(manifest: Manifest, project: string, file: string | null): void {
   const { byProject } = manifest.counts;
   const name = manifest.recipients.length > 0 ? projectLabel(project) : project;
   if (countOf(byProject, name) > 0) return;
-  const what = file === undefined ? `Snapshot ${manifest.id}` : `The file ${file}`;
+  const what = file === null ? `Snapshot ${manifest.id}` : `The file ${file}`;
   const remedy =
-    file === undefined
+    file === null
       ? `\`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`
       : fileHint(file);
   throw new AppError('not-found', `${what} holds no project ${JSON.stringify(project.slice(0, 64))}`, {

@@ -50,6 +50,8 @@ export type VectorScope = z.infer<typeof vectorScopeSchema>;
 export const restoreInputSchema = z.object({
   /** Id of the snapshot. */
   snapshot: z.string(),
+  /** The file that the snapshot was made from, as words of a command: the snapshot is in no store. Null for a stored one. */
+  file: z.string().nullable().default(null),
   scope: scopeSchema,
   mode: z.enum(MODES),
   expiry: z.enum(EXPIRY_RULES),

@@ -69,13 +69,18 @@ export function lacksWords({ lacks }: Plan): string | null {
   return ['The target lacks:', ...lacks.map((lack) => `  ${lackWords(lack, keyName)}`)].join('\n');
 }
 
+/** `snapshot ID`, or the file that was restored: its snapshot is in no store. */
+export function snapshotName({ file, snapshot }: Pick<DryRunResult, 'file' | 'snapshot'>): string {
+  return file === null ? `snapshot ${snapshot}` : `file ${file}`;
+}
+
 /** Warnings about the snapshot: a doubtful one can be restored by its id, and the operator must know. */
-export function doubtWords({ names, snapshot, staysMarked }: DryRunResult): string[] {
+export function doubtWords({ file, names, snapshot, staysMarked }: DryRunResult): string[] {
   const { doubts, unsaved } = names.snapshot;
   return [
     ...(doubts.length === 0 ? [] : [`Snapshot ${snapshot} is doubtful: ${doubts.map(printable).join('; ')}.`]),
     ...(staysMarked ? [markedWords(snapshot)] : []),
-    ...(unsaved === null ? [] : [`Not in snapshot ${snapshot}: ${printable(unsaved)}.`]),
+    ...(unsaved === null ? [] : [`Not in ${snapshotName({ file, snapshot })}: ${printable(unsaved)}.`]),
   ];
 }
 

@@ -18,7 +18,7 @@ import { assertScopeHeld, assertMayReplaceAll, narrowToUndo, undoesScope } from 
 const DRY_RUN_LEASE = 'dry-run';
 
 /** The request for a restore, before it is validated. */
-export interface RestoreRequest extends Omit<RestoreInput, 'settle' | 'reindex' | 'undoes' | 'fromSource'> {
+export interface RestoreRequest extends Omit<RestoreInput, 'file' | 'settle' | 'reindex' | 'undoes' | 'fromSource'> {
   /** Default false: see RestoreInput. */
   readonly fromSource?: boolean;
   /** Instead of `snapshot`: the newest verified snapshot finished at this time (ISO 8601). */
@@ -85,13 +85,15 @@ export async function prepareRestore(ports: StartPorts, requested: RestoreReques
   await assertSource(ports, manifest, ports.redisOf(request.target), { fromSource, target: request.target });
   const { mode, expiry, dryRun, target, safety, trigger, reindex = true } = request;
   const scope = normalizeScope(request.scope);
+  const { snapshotWords: file = null } = ports;
   const undoes = await undoesScope(ports, scope, manifest);
-  if (!undoes) for (const project of projectsOf(scope)) assertHoldsProject(manifest, project, ports.snapshotWords);
+  if (!undoes) for (const project of projectsOf(scope)) assertHoldsProject(manifest, project, file);
   await assertScopeHeld(ports, { mode, scope, target }, manifest);
   assertConfirmed({ ...requested, scope: normalizeScope(requested.scope) }, id);
   const settle = request.settle ?? manifest.purpose !== 'safety';
   const input = {
     snapshot: id,
+    file,
     scope,
     mode,
     expiry,

@@ -36,7 +36,7 @@ export async function markUnfinished(
   const isUndo = manifest.purpose === 'safety';
   // An incomplete snapshot was allowed, or the restore would not have begun.
   const settle = isUndo ? null : input.settle;
-  const snapshot = ports.snapshotWords ?? input.snapshot;
+  const snapshot = input.file ?? input.snapshot;
   const request = { ...input, snapshot, settle, allowIncomplete: lacksSavableKeys(manifest) };
   const command = sameRestore(request, ports.firstStore !== undefined);
   const mark: Unfinished = {

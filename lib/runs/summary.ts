@@ -70,9 +70,9 @@ function describeRequest(input: Json): string {
     const value = fields[name];
     return typeof value === 'string' && value !== '' ? value : null;
   };
-  const [snapshot, mode, target] = [text('snapshot'), text('mode'), text('target')];
+  const [file, snapshot, mode, target] = [text('file'), text('snapshot'), text('mode'), text('target')];
   const words = [
-    snapshot === null ? null : `snapshot ${snapshot}`,
+    file !== null ? `file ${file}` : snapshot === null ? null : `snapshot ${snapshot}`,
     fields['scope'] === undefined ? null : describeScope(fields['scope']),
     mode === null ? null : `mode ${mode}`,
     target === null ? null : `into ${target}`,

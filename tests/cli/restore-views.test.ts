@@ -21,6 +21,7 @@ const DRY: DryRunResult = {
   reindex: true,
   undoes: false,
   fromSource: false,
+  file: null,
   trigger: 'cli',
   names: {
     database: { source: '1a2b3c4d', label: 'production', host: 'eu1.upstash.io' },

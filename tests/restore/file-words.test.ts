@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { snapshotWords } from '../../lib/cli/restore/words.js';
+import { dryRunResult, restoredResult } from '../../lib/restore/result.js';
+import { runSummary } from '../../lib/runs/summary.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
 const IMPORT = '`npx soulcaster-backup import p.jsonl --env-file .env`';
@@ -26,6 +29,21 @@ it('what a file does not hold is told of the file, since its snapshot is in no s
   expect(run.error?.hint).toContain(IMPORT);
   expect(run.error?.hint).not.toContain(snapshot);
 });
+
+it('the run of a file names the file where others name their snapshot', async () => {
+  for (const dryRun of [true, false]) {
+    const run = await bench.restore(snapshot, { dryRun }, { snapshotWords: 'p.jsonl' });
+    const { asked } = runSummary(run);
+    expect(asked).toContain('file p.jsonl');
+    expect(snapshotWords(restoredResult(run.result) ?? dryRunResult(run.result) ?? nothing())).toBe('file p.jsonl');
+    expect(asked).not.toContain(snapshot);
+  }
+  expect(runSummary(await bench.restore(snapshot)).asked).toContain(`snapshot ${snapshot}`);
+});
+
+function nothing(): never {
+  throw new Error('no result');
+}
 
 it('what a snapshot does not hold is told of the snapshot', async () => {
   const nobody = bench.start(snapshot, { scope: { project: 'nobody' } });

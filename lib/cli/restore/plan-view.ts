@@ -8,10 +8,11 @@ import {
   lacksWords,
   listWords,
   reasonWords,
+  snapshotName,
   userWords,
   workWords,
 } from '../../restore/plan-words.js';
-import { count, counted, dollars, keyName, namesHint } from '../output/format.js';
+import { count, counted, dollars, keyName, namesHint, printable } from '../output/format.js';
 import { table } from '../output/table.js';
 import { scopeWords, snapshotWords, targetWords } from './words.js';
 
@@ -79,8 +80,8 @@ function leftOutLines(plan: Plan): string[] {
 
 /** Says that nothing would change. Modes other than `replace` do not read keys that only the target has. */
 function unchangedText(result: DryRunResult): string {
-  const { mode, plan, snapshot } = result;
-  const same = `${counted(plan.total.same, 'key')} of snapshot ${snapshot} compared`;
+  const { mode, plan } = result;
+  const same = `${counted(plan.total.same, 'key')} of ${printable(snapshotName(result))} compared`;
   if (mode === 'replace') return `${asInSnapshot(result)}: nothing would change. ${same}.`;
   const kept = plan.total.keep === 0 ? '' : ` ${counted(plan.total.keep, 'key')} differ, and mode ${mode} leaves them.`;
   return `Nothing would change: ${same}.${kept}`;

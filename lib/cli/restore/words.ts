@@ -1,6 +1,7 @@
 import type { RestoreNames } from '../../restore/result.js';
 import type { RestoreInput } from '../../restore/model.js';
 import { scopeWords as wordsOf, restoreCommand, sameRestore } from '../../restore/scope-words.js';
+import { snapshotName } from '../../restore/plan-words.js';
 import { printable } from '../output/format.js';
 
 export { restoreCommand, sameRestore };
@@ -18,8 +19,9 @@ export function targetWords({ names, target }: Named): string {
   return target === null ? `the database ${named}` : `target ${printable(target)} (${where})`;
 }
 
-/** `snapshot 20261122T020000Z-x7k2m9 (label)`, with its source if it is of another database. */
-export function snapshotWords({ names, snapshot }: Named): string {
+/** `snapshot 20261122T020000Z-x7k2m9 (label)`, with its source if it is of another database, or `file dump.rdb`. */
+export function snapshotWords({ file, names, snapshot }: Named): string {
+  if (file !== null) return printable(snapshotName({ file, snapshot }));
   const { label, own, source } = names.snapshot;
   const named = label === null ? '' : ` (${printable(label)})`;
   return own ? `snapshot ${snapshot}${named}` : `snapshot ${snapshot} of ANOTHER DATABASE, source ${source}${named},`;
@@ -28,6 +30,7 @@ export function snapshotWords({ names, snapshot }: Named): string {
 /** The names in a result, with the host, which only the configuration has. */
 export interface Named {
   readonly snapshot: string;
+  readonly file: string | null;
   readonly target: string | null;
   readonly names: Omit<RestoreNames, 'database'> & {
     readonly database: RestoreNames['database'] & { readonly host: string | null };
