@@ -5,7 +5,7 @@ import { AppError } from '../lib/errors.js';
 const run = promisify(execFile);
 
 /** A program that the local stack runs, and the Debian packages that contain it. */
-export interface DebianProgram {
+interface DebianProgram {
   readonly binary: string;
   readonly packages: readonly string[];
 }

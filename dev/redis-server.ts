@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 import { AppError } from '../lib/errors.js';
 import { findProgram, REDIS_SERVER } from './packages.js';
 
-export interface RedisServerOptions {
+interface RedisServerOptions {
   /** Folder of the append-only file that keeps the data across restarts. Default: nothing is persisted. */
   readonly folder?: string;
   /** Additional command-line arguments; they come last and take precedence. */

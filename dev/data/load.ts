@@ -13,7 +13,7 @@ export interface Loaded {
   readonly byProject: Readonly<Record<string, number>>;
 }
 
-export interface Target {
+interface Target {
   /** `redis://host:port/db`, or the path of a socket. */
   readonly redisUrl: string;
 }

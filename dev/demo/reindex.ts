@@ -24,13 +24,13 @@ const QUESTIONS = [
 ] as const satisfies readonly (readonly [question: string, expected: RegExp])[];
 
 /** A query in plain language and the title of the best match. */
-export interface Answer {
+interface Answer {
   readonly question: string;
   readonly title: string;
   readonly score: number;
 }
 
-export interface Indexed {
+interface Indexed {
   /** Exit code of the re-index; there are no answers unless it is 0. */
   readonly exit: number;
   readonly answers: readonly Answer[];

@@ -16,7 +16,7 @@ export type Outcome =
   /** The process ended during the invocation: by a signal, or because the function's code ended it. */
   | { readonly type: 'ended'; readonly signal: string | null };
 
-export interface Job {
+interface Job {
   /** Prefix of the function's log lines. */
   readonly name: string;
   readonly request: InstanceRequest;
@@ -29,7 +29,7 @@ interface Instance {
   name: string;
 }
 
-export interface PoolOptions {
+interface PoolOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly maxInstances: number;
   readonly log: (line: string) => void;

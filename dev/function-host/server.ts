@@ -7,7 +7,7 @@ import { matchRoute, type Match, type Route, readStatic, matchesPattern, headers
 /** Largest request body: https://vercel.com/docs/functions/limitations */
 const BODY_LIMIT = 4.5 * 1024 * 1024;
 
-export interface ServerContext {
+interface ServerContext {
   readonly config: HostConfig;
   readonly routes: readonly Route[];
   readonly pool: Pool;

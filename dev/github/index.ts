@@ -11,7 +11,7 @@ export interface StandInToken {
   readonly repositories?: Readonly<Record<string, 'read' | 'write'>>;
 }
 
-export interface StandInApp {
+interface StandInApp {
   readonly clientId: string;
   readonly clientSecret: string;
 }
@@ -43,7 +43,7 @@ export type GitHubFault =
   | 502
   | 503;
 
-export interface GitHubStandInOptions {
+interface GitHubStandInOptions {
   readonly tokens?: readonly StandInToken[];
   readonly apps?: readonly StandInApp[];
   /** Returns the fault of a call; null for none. */

@@ -8,7 +8,7 @@ const MOST_SCHEDULES = 10;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** A schedule; each of its messages is parsed from the same headers and body. */
-export interface QueueSchedule {
+interface QueueSchedule {
   readonly id: string;
   readonly cron: string;
   readonly destination: string;

@@ -8,7 +8,7 @@ import { AppError } from '../../lib/errors.js';
 import { ensurePrograms, RADOSGW } from '../packages.js';
 import { bootCluster, createRadosUser, replaceRadosKeys, type Keys, daemonsIn } from './cluster.js';
 
-export interface RadosgwOptions {
+interface RadosgwOptions {
   /** Parent of the cluster's folder; default: the system's temporary folder. */
   readonly folder?: string;
 }

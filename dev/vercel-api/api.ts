@@ -17,7 +17,7 @@ export interface BuildPlan {
   readonly until?: Promise<unknown>;
 }
 
-export interface Service {
+interface Service {
   readonly projects: readonly StandInProject[];
   /** Names of teams by id. */
   readonly teams: Readonly<Record<string, string>>;

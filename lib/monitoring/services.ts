@@ -34,7 +34,7 @@ export function serviceRecord(results: readonly CheckResult[], by: string, at: s
 }
 
 /** Whether a check reached no verdict, good or bad. */
-export function isUndecided({ code, status }: CheckResult): boolean {
+function isUndecided({ code, status }: CheckResult): boolean {
   return status !== 'fail' && code !== undefined && (UNDECIDED.has(code) || code === UNTRIED);
 }
 

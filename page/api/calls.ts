@@ -18,7 +18,7 @@ import type {
 const SNAPSHOTS = 500;
 
 /** Names and values of a query; null and empty values are left out. */
-export type Query = Readonly<Record<string, string | number | null | undefined>>;
+type Query = Readonly<Record<string, string | number | null | undefined>>;
 
 /** The calls that the page makes, typed. */
 export interface Api {

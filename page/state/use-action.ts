@@ -108,6 +108,6 @@ async function listNewest(api: Api, kind: string) {
 }
 
 /** Whether the server refused to start a run. After any other failure a run may have been started. */
-export function isRefusal({ status }: Pick<CallError, 'status'>): boolean {
+function isRefusal({ status }: Pick<CallError, 'status'>): boolean {
   return status >= 400 && status < 500;
 }

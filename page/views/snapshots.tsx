@@ -145,7 +145,7 @@ export function Goes({ goesAt, kept }: Pick<ListedSnapshot, 'goesAt' | 'kept'>) 
   return <>{kept.length === 0 ? 'not known' : 'not planned'}</>;
 }
 
-export function Marks({ snapshot }: { readonly snapshot: ListedSnapshot }) {
+function Marks({ snapshot }: { readonly snapshot: ListedSnapshot }) {
   const { encrypted, failed, label, own, pinned, purpose, source, unexplained, unsupported } = snapshot;
   const missing = (failed ?? 0) + (unsupported ?? 0) + (unexplained ?? 0);
   const marks = [

@@ -3,7 +3,7 @@ import { scopeOf } from '../../lib/restore/scope-words.js';
 import { fieldsOf } from '../../lib/runs/traits.js';
 import { address } from './address.js';
 
-export const SCOPES = ['project', 'families', 'keys', 'matches', 'all'] as const;
+const SCOPES = ['project', 'families', 'keys', 'matches', 'all'] as const;
 export type ScopeKind = (typeof SCOPES)[number];
 
 /** What to restore: the choices of the form, which are kept in the address of the view. */

@@ -6,7 +6,7 @@ import { count, counted, duration } from './format.js';
 import type { Tone } from './labels.js';
 
 /** A problem, and where to fix it. */
-export interface Reason {
+interface Reason {
   readonly words: string;
   readonly tone: Tone;
   /** What to do, if known; names and commands in backticks. */
@@ -41,7 +41,7 @@ export function recoverableTo({ ageHours, ambiguous }: Pick<Status['recoveryPoin
   return { figure: `${duration(ageHours * HOUR_MS)} ago`, why: null };
 }
 
-export const ANSWERS = ['recoverable', 'services', 'watched', 'recoveryTime'] as const;
+const ANSWERS = ['recoverable', 'services', 'watched', 'recoveryTime'] as const;
 export type AnswerName = (typeof ANSWERS)[number];
 
 const WRONG: Readonly<Record<AnswerName, string>> = {
@@ -224,7 +224,7 @@ export function serviceTitle(name: string): string {
 }
 
 /** The name of a service in a sentence: `Redis`, `the store`. */
-export function serviceName(name: string): string {
+function serviceName(name: string): string {
   return SERVICES[name] ?? name;
 }
 

@@ -101,3 +101,27 @@ describe('docs/decisions.md', () => {
     expect(others).toEqual([]);
   });
 });
+
+describe('the programs of the tests', () => {
+  const programs = readdirSync(join(ROOT, 'tests'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => join('tests', name));
+  /** Each name that a program imports of a built file, as `dev/data/write.ts createCommand`. */
+  const imported = programs.flatMap((file) =>
+    [
+      ...readFileSync(join(ROOT, file), 'utf8').matchAll(
+        /import \{([^}]+)\} from '[./]*\/dist\/((?:lib|dev)\/[^']+)\.js'/g,
+      ),
+    ].flatMap(([, names = '', path = '']) => names.split(',').map((name) => `${path}.ts ${name.trim()}`)),
+  );
+
+  it('import what the sources export', () => {
+    expect(imported.length).toBeGreaterThan(20);
+    const lost = imported.filter((one) => {
+      const [path = '', name = ''] = one.split(' ');
+      if (!existsSync(join(ROOT, path))) return true;
+      return !new RegExp(`^export .*\\b${name}\\b`, 'm').test(readFileSync(join(ROOT, path), 'utf8'));
+    });
+    expect(lost).toEqual([]);
+  });
+});

@@ -16,7 +16,7 @@ const FLAGS = [
 ];
 
 /** A page, and all that its console said which it should not have: errors, and breaches of the policy. */
-export interface Watched {
+interface Watched {
   readonly page: Page;
   readonly complaints: string[];
 }

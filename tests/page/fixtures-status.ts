@@ -122,7 +122,7 @@ function service(name: string, changes: Partial<Status['services']['items'][numb
   return { name, state: 'ok' as const, since: at(13 * HOUR), checkedAt: at(0), by: 'status', ...none, ...changes };
 }
 
-export const SERVICES = ['redis', 'store', 'queue', 'index', 'embedder'].map((name) => service(name));
+const SERVICES = ['redis', 'store', 'queue', 'index', 'embedder'].map((name) => service(name));
 
 /** A status in which one service does not work. */
 export function serviceDown(name: string, reason: string): Status {

@@ -224,21 +224,13 @@ const bytes = (reply: Reply | undefined): Buffer => {
 const text = (reply: Reply | undefined): string => bytes(reply).toString('latin1');
 const flat = (reply: Reply): unknown => (Array.isArray(reply) ? reply.map(text) : text(reply));
 
-/** As a document that can be kept in a file: `[[key in base64, entry], ...]`, sorted. */
-export function dumpText(dump: PlainDump): string {
-  const rows = [...dump].map(([key, entry]) => [Buffer.from(key, 'latin1').toString('base64'), entry] as const);
-  return `[\n${rows
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map((row) => JSON.stringify(row))
-    .join(',\n')}\n]\n`;
-}
-
+/** Reads the document of a dump that is kept in a file: `[[key in base64, entry], ...]`, sorted. */
 export function dumpFromText(content: string): PlainDump {
   const rows = JSON.parse(content) as [string, PlainEntry][];
   return new Map(rows.map(([key, entry]) => [Buffer.from(key, 'base64').toString('latin1'), entry]));
 }
 
-export interface PlainDifference {
+interface PlainDifference {
   readonly key: string;
   readonly left: PlainEntry | undefined;
   readonly right: PlainEntry | undefined;
@@ -258,7 +250,7 @@ export function differences(
   return found;
 }
 
-export function sameEntry(a: PlainEntry | undefined, b: PlainEntry | undefined): boolean {
+function sameEntry(a: PlainEntry | undefined, b: PlainEntry | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   const sorted = (entry: PlainEntry): string => JSON.stringify(Object.entries(entry.fields ?? {}).sort());
   return a.type === b.type && a.expiresAt === b.expiresAt && a.value === b.value && sorted(a) === sorted(b);

@@ -82,7 +82,7 @@ export interface RestoreBench {
 
 const noReindex = () => Promise.resolve({ state: 'not-configured', run: null } as const);
 
-export interface BenchLimits {
+interface BenchLimits {
   /** The limit under which snapshots are taken: what is above it is read in pages. */
   readonly snapshotReplyBytes?: number;
   /** The limit of requests and replies of everything else. */

@@ -25,7 +25,7 @@ export interface SteppedClock extends Clock {
 }
 
 /** What a snapshot or a verification may be given in place of what the bench has. */
-export interface Parts {
+interface Parts {
   readonly redis: RedisPort;
   readonly store: ObjectStore;
   readonly encryptor: Encryptor;

@@ -8,7 +8,7 @@ import { UNSIGNED } from './made-snapshots.js';
 /** Later than every clock of a test. */
 const LATE = Date.parse('2200-01-01T00:00:00Z');
 
-export interface TrustParts {
+interface TrustParts {
   readonly signer?: Signer;
   readonly now?: number;
   /** Null: no database is configured. */

@@ -11,7 +11,7 @@ export const INDEX_ALERTS: AlertSource<'index-model-differs'> = {
 };
 
 /** Vectors of different models cannot be compared, and an index does not record the model of its vectors. */
-export function indexConditions(
+function indexConditions(
   { models, runs }: Pick<Facts, 'models' | 'runs'>,
   configured: ConfiguredIndex | null,
 ): Condition<'index-model-differs'>[] {

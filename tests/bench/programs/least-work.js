@@ -1,6 +1,6 @@
 import { isSentJson } from '../../../dist/lib/ports/redis.js';
 import { parseWireBody } from '../../../dist/lib/services/upstash-redis/replies.js';
-import { openPart } from '../../../dist/lib/snapshot/part-writer.js';
+import { openPart } from '../../../dist/lib/snapshot/scan/sink.js';
 import { DEFAULT_SNAPSHOT_SETTINGS } from '../../../dist/lib/snapshot/settings.js';
 
 /** @type {Readonly<Record<string, import('../../../dist/lib/snapshot/record.js').RecordType>>} */

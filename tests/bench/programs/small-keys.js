@@ -1,5 +1,5 @@
 import { seededRandom } from '../../../dist/dev/data/random.js';
-import { changing, creating } from '../../../dist/dev/data/write.js';
+import { changeCommand, createCommand } from '../../../dist/dev/data/write.js';
 
 const FAR_FUTURE = 4_102_444_800_000;
 const SOME_TEXT = 'The quick brown fox jumps over the lazy dog; größer, 更大, 🦊 and so on, and so on. '.repeat(3);
@@ -8,12 +8,13 @@ const SOME_TEXT = 'The quick brown fox jumps over the lazy dog; größer, 更大
 
 /** @type {readonly ((key: string, index: number, text: (most: number) => string) => import('../../../dist/dev/data/index.js').Write)[]} */
 const KINDS = [
-  (key, _index, text) => creating(null, 'SET', key, text(200)),
-  (key, index) => creating(null, 'SET', key, String(index)),
-  (key, index, text) => creating(null, 'HSET', key, 'id', String(index), 'name', text(30), 'note', text(80)),
-  (key, index, text) => creating(null, 'SADD', key, String(index), text(40), `member:${index}`),
-  (key, index, text) => creating(null, 'ZADD', key, String(index / 7), text(40), '1763800000.123456', `item:${index}`),
-  (key, _index, text) => creating(null, 'RPUSH', key, text(60), text(10), ''),
+  (key, _index, text) => createCommand(null, 'SET', key, text(200)),
+  (key, index) => createCommand(null, 'SET', key, String(index)),
+  (key, index, text) => createCommand(null, 'HSET', key, 'id', String(index), 'name', text(30), 'note', text(80)),
+  (key, index, text) => createCommand(null, 'SADD', key, String(index), text(40), `member:${index}`),
+  (key, index, text) =>
+    createCommand(null, 'ZADD', key, String(index / 7), text(40), '1763800000.123456', `item:${index}`),
+  (key, _index, text) => createCommand(null, 'RPUSH', key, text(60), text(10), ''),
 ];
 
 /**
@@ -31,6 +32,6 @@ export function* smallKeys(count, seed) {
     const key = `small:${seed}:${index}`;
     const kind = KINDS[random.whole(0, KINDS.length - 1)];
     if (kind !== undefined) yield kind(key, index, text);
-    if (index % 10 === 0) yield changing(null, 'PEXPIREAT', key, String(FAR_FUTURE + index));
+    if (index % 10 === 0) yield changeCommand(null, 'PEXPIREAT', key, String(FAR_FUTURE + index));
   }
 }

@@ -51,7 +51,7 @@ const untried =
       ),
     );
 
-export interface WorldOptions {
+interface WorldOptions {
   readonly keys?: number;
   /** Whether there is a queue's service that keeps schedules, and calls the guard by the one that the guard made. */
   readonly schedules?: boolean;

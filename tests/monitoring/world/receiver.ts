@@ -1,7 +1,7 @@
 import { bodyOf, serveHttp } from '../../../dev/stand-in-server.js';
 import type { AlertNotice } from '../../../lib/ports/alerter.js';
 
-export interface Received {
+interface Received {
   readonly at: number;
   readonly text: string;
   readonly alerts: readonly AlertNotice[];

@@ -4,7 +4,7 @@ export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
 
 export type Path = '/api/cron/backup' | '/api/cron/guard' | '/api/schedules/guard';
-export const CRONS: ReadonlySet<string> = new Set<Path>(['/api/cron/backup', '/api/cron/guard']);
+const CRONS: ReadonlySet<string> = new Set<Path>(['/api/cron/backup', '/api/cron/guard']);
 
 /** Something that is due: a call of a function or, where `path` is null, the end of an hour. */
 export interface Due {
