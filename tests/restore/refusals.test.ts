@@ -10,6 +10,9 @@ import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { manifestName } from '../../lib/snapshot/names.js';
 import { writeVerification } from '../../lib/snapshot/statements.js';
+import { snapshotWords } from '../../lib/cli/restore/words.js';
+import { dryRunResult, restoredResult } from '../../lib/restore/result.js';
+import { runSummary } from '../../lib/runs/summary.js';
 import { intercept } from '../snapshot/intercept.js';
 import { changes, type Dump } from '../support/dumps.js';
 import { openRestoreBench, type Ask, type RestoreBench, type RestoreParts } from '../support/restore-bench.js';
@@ -152,3 +155,51 @@ async function runsOf({ folder }: RestoreBench): Promise<string[]> {
   for await (const id of folder.store.folders('runs/')) ids.push(id);
   return ids;
 }
+
+describe('the words for a file', () => {
+  const IMPORT = '`npx soulcaster-backup import p.jsonl --env-file .env`';
+
+  let bench: RestoreBench;
+  let snapshot = '';
+  beforeAll(async () => {
+    bench = await openRestoreBench();
+    await bench.database.redis.set('a', '1');
+    snapshot = (await bench.snapshot()).id;
+  });
+  afterAll(() => bench.stop());
+
+  it('what a file does not hold is told of the file, since its snapshot is in no store', async () => {
+    const parts = { snapshotWords: 'p.jsonl' };
+    const nobody = bench.start(snapshot, { scope: { project: 'nobody' } }, parts);
+    await expect(nobody).rejects.toMatchObject({
+      code: 'not-found',
+      message: 'The file p.jsonl holds no project "nobody"',
+      hint: expect.stringContaining(IMPORT),
+    });
+    const scope = { projects: [], families: [], matches: [], keys: ['nothere'] };
+    const run = await bench.restore(snapshot, { scope, dryRun: true }, parts);
+    expect(run.error?.message).toMatch(/^The file p\.jsonl holds no key/);
+    expect(run.error?.hint).toContain(IMPORT);
+    expect(run.error?.hint).not.toContain(snapshot);
+  });
+
+  it('the run of a file names the file where others name their snapshot', async () => {
+    for (const dryRun of [true, false]) {
+      const run = await bench.restore(snapshot, { dryRun }, { snapshotWords: 'p.jsonl' });
+      const { asked } = runSummary(run);
+      expect(asked).toContain('file p.jsonl');
+      expect(snapshotWords(restoredResult(run.result) ?? dryRunResult(run.result) ?? nothing())).toBe('file p.jsonl');
+      expect(asked).not.toContain(snapshot);
+    }
+    expect(runSummary(await bench.restore(snapshot)).asked).toContain(`snapshot ${snapshot}`);
+  });
+
+  function nothing(): never {
+    throw new Error('no result');
+  }
+
+  it('what a snapshot does not hold is told of the snapshot', async () => {
+    const nobody = bench.start(snapshot, { scope: { project: 'nobody' } });
+    await expect(nobody).rejects.toMatchObject({ hint: expect.stringContaining(`show ${snapshot}`) });
+  });
+});
