@@ -1,4 +1,5 @@
-import { fieldsOf, figure, type RunTraits } from '../runs/traits.js';
+import { coversScope } from '../runs/scope-cover.js';
+import { type Fields, fieldsOf, figure, type RunTraits } from '../runs/traits.js';
 
 export const REINDEX: RunTraits = {
   kind: 'reindex',
@@ -20,7 +21,7 @@ export const REINDEX: RunTraits = {
     report: 'finishing',
   },
   evaluated: true,
-  alert: { code: 'reindex-failed', states: ['failed'], place: ({ beside }) => JSON.stringify(beside ?? null) },
+  alert: { code: 'reindex-failed', states: ['failed', 'incomplete'], makesGood },
   figures: ({ embedded, milliseconds, proof, skipped, swept, unchanged }) => [
     ...figure.count('Embedded', embedded),
     ...figure.some('Had a vector already', unchanged),
@@ -39,3 +40,12 @@ export const REINDEX: RunTraits = {
     return typeof beside === 'object' && beside !== null ? 'BESIDE' : 'LIVE';
   },
 };
+
+const READING_PHASES: readonly string[] = ['preflight', 'scan', 'plan'];
+
+function makesGood(later: Fields, { input, phase }: { readonly input: Fields; readonly phase: string }): boolean {
+  const place = JSON.stringify(input['beside'] ?? null);
+  // A build beside the index that wrote nothing left nothing to make good, and may never be repeated under its name.
+  if (place !== 'null' && READING_PHASES.includes(phase)) return true;
+  return JSON.stringify(later['beside'] ?? null) === place && coversScope(later['scope'], input['scope']);
+}

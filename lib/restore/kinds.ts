@@ -1,3 +1,4 @@
+import { coversScope } from '../runs/scope-cover.js';
 import { fieldsOf, figure, type RunTraits } from '../runs/traits.js';
 import { costOfCommands } from '../snapshot/kinds.js';
 import { scopeOf, scopeWords } from './scope-words.js';
@@ -32,7 +33,12 @@ export const RESTORE: RunTraits = {
     report: 'finishing',
   },
   evaluated: true,
-  alert: { code: 'restore-failed', states: ['failed'], place: ({ target }) => JSON.stringify(target ?? null) },
+  alert: {
+    code: 'restore-failed',
+    states: ['failed'],
+    makesGood: (later, { input }) =>
+      (later['target'] ?? null) === (input['target'] ?? null) && coversScope(later['scope'], input['scope']),
+  },
   figures({ extras, milliseconds, mode, proof, removed, scope: stored, written }) {
     const scope = scopeOf(stored);
     const { different, equal, missing } = fieldsOf(fieldsOf(proof)['total']);

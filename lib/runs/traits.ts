@@ -1,6 +1,6 @@
 import { bytes, count, duration } from '../formats.js';
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** The name of a figure and its value, formatted. */
 export type Figure = readonly [name: string, words: string];
@@ -31,12 +31,15 @@ export interface RunTraits {
   readonly evaluated?: boolean;
   /** Whether its progress counts bytes. Default false: progress counts tasks. */
   readonly countsBytes?: boolean;
-  /** The alert that opens when the last run of the kind ended in one of these states. Default: none. */
+  /** The alert of a run that ended in one of these states, until a later run makes it good. Default: none. */
   readonly alert?: {
     readonly code: string;
     readonly states: readonly ('failed' | 'incomplete')[];
-    /** What a run writes into, by its input: a later run ends the alert only if it wrote into the same place. Default: all into one. */
-    readonly place?: (input: Fields) => string;
+    /**
+     * Whether a later run with this input makes good what a failed one left: it wrote into the same place, and at least as much.
+     * `phase`: the phase in which the run failed. Default: always.
+     */
+    readonly makesGood?: (later: Fields, failed: { readonly input: Fields; readonly phase: string }) => boolean;
   };
   /** The result of a run, as figures. */
   readonly figures: (result: Fields) => readonly Figure[];

@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { evaluateFacts } from '../../lib/monitoring/alerts/sources.js';
+import { evaluateFacts, namesOneEvent } from '../../lib/monitoring/alerts/sources.js';
 import { isResolvedIn, type Finding, type ConfiguredIndex } from '../../lib/monitoring/alerts/condition.js';
 import type { DrillView } from '../../lib/monitoring/drill-view.js';
 import type { Facts } from '../../lib/monitoring/facts.js';
 import { recoveryPointOf, projectTime, recoveryTimeOf } from '../../lib/monitoring/objectives.js';
+import type { Json } from '../../lib/json.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { newId } from '../../lib/runs/ids.js';
 import { sha256, type Doubt } from '../../lib/snapshot/manifest.js';
@@ -234,6 +235,8 @@ describe('runs', () => {
   const aside = (state: RunRecord['state']) => run('restore', state, { input: { target: 'standby' } });
   const beside = (state: RunRecord['state']) =>
     run('reindex', state, { input: { beside: { index: 'next', suffix: '' } } });
+  const vectors = (state: RunRecord['state'], scope: object) => run('reindex', state, { input: { scope } as Json });
+  const back = (state: RunRecord['state'], scope: object) => run('restore', state, { input: { scope } as Json });
   const died = { ...stopped, error: { ...stopped.error, code: 'abandoned' } };
   it.each<[string, RunRecord[], string[]]>([
     ['failed', [run('snapshot', 'failed')], ['backup-failed']],
@@ -270,6 +273,60 @@ describe('runs', () => {
       [beside('succeeded'), run('reindex', 'failed')],
       ['reindex-failed'],
     ],
+    [
+      'a re-index of a project that failed, and one of another since',
+      [vectors('succeeded', { project: 'q' }), vectors('failed', { project: 'p' })],
+      ['reindex-failed'],
+    ],
+    [
+      'a re-index of a project that failed, and one of an item of it since',
+      [vectors('succeeded', { items: [{ project: 'p', id: '1' }] }), vectors('failed', { project: 'p' })],
+      ['reindex-failed'],
+    ],
+    [
+      'a re-index of a project that failed, and one of several since',
+      [vectors('succeeded', { projects: ['p', 'q'] }), vectors('failed', { project: 'p' })],
+      [],
+    ],
+    [
+      'a re-index of some items that failed, and one of their project since',
+      [vectors('succeeded', { project: 'p' }), vectors('failed', { items: [{ project: 'p', id: '1' }] })],
+      [],
+    ],
+    [
+      'a re-index that failed, and one of everything since',
+      [run('reindex', 'succeeded'), run('reindex', 'failed')],
+      [],
+    ],
+    ['a re-index that left something out', [run('reindex', 'incomplete')], ['reindex-failed']],
+    [
+      'a build beside the index that failed before it wrote, and any re-index since',
+      [run('reindex', 'succeeded'), { ...beside('failed'), phase: 'preflight' }],
+      [],
+    ],
+    [
+      'a build beside the index that failed while it wrote, and another re-index since',
+      [run('reindex', 'succeeded'), { ...beside('failed'), phase: 'embed' }],
+      ['reindex-failed'],
+    ],
+    [
+      'a restore of a project that failed, and one of another since',
+      [back('succeeded', { project: 'q' }), back('failed', { project: 'p' })],
+      ['restore-failed'],
+    ],
+    [
+      'a restore of a project that failed, and one of its hashes since',
+      [
+        back('succeeded', { projects: ['p'], families: ['feedback'], matches: [], keys: [] }),
+        back('failed', { project: 'p' }),
+      ],
+      ['restore-failed'],
+    ],
+    [
+      'a restore of a project that failed, and one of everything since',
+      [back('succeeded', { all: true }), back('failed', { project: 'p' })],
+      [],
+    ],
     ['old vectors that could not be dropped', [run('reindex', 'failed', { input: { dropOld: true } })], []],
   ])('are reported: %s', (_, runs, expected) => expect(codes({ runs })).toEqual(expected));
 
@@ -280,6 +337,23 @@ describe('runs', () => {
     expect(isOver({ runs, hasMoreRuns: true })).toBe(false);
     expect(isOver({ runs, hasMoreRuns: false })).toBe(true);
     expect(isOver({ runs: [...runs, run('snapshot', 'succeeded')], hasMoreRuns: true })).toBe(true);
+  });
+
+  it('do not resolve an alert that only a run of a wider scope can end, when its own run was not read', () => {
+    const isOver = (scope: object): boolean =>
+      isResolvedIn(find({ runs: [vectors('succeeded', scope)], hasMoreRuns: true }), {
+        code: 'reindex-failed',
+        subject: 'reindex',
+      });
+    expect([isOver({ project: 'q' }), isOver({ all: true })]).toEqual([false, true]);
+  });
+
+  it('name every failure that was not made good, so that an acknowledgement of one does not cover another', () => {
+    const [first, second] = [vectors('failed', { project: 'p' }), vectors('failed', { project: 'q' })];
+    const messageOf = (...runs: RunRecord[]) => find({ runs }).conditions.map(({ message }) => message);
+    expect(messageOf(second, first)).toEqual([expect.stringMatching(new RegExp(`^Run ${second.id}.*${first.id}$`))]);
+    expect(messageOf(first)).toEqual([expect.stringContaining(first.id)]);
+    expect(namesOneEvent({ code: 'reindex-failed' })).toBe(true);
   });
 });
 

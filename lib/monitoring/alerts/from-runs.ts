@@ -7,26 +7,35 @@ import type { Facts } from '../facts.js';
 
 import type { AlertSource, Condition } from './condition.js';
 
-/** Alerts of how the last run of a kind ended, for kinds with an alert. */
+/** Alerts of runs that ended badly and that no later run made good, for kinds with an alert. */
 export const RUN_ALERTS: readonly AlertSource[] = RUN_KINDS.flatMap(({ alert, kind }) =>
   alert === undefined ? [] : [alertSourceOf(kind, alert)],
 );
 
-function alertSourceOf(kind: string, { code, place = () => '', states }: NonNullable<RunTraits['alert']>): AlertSource {
+function alertSourceOf(kind: string, alert: NonNullable<RunTraits['alert']>): AlertSource {
+  const { code, makesGood = () => true, states } = alert;
   const identity = { code, subject: kind };
+  const isBad = (run: RunRecord): boolean => states.some((state) => state === run.state);
+  const isMadeGood = (run: RunRecord, later: readonly RunRecord[]): boolean =>
+    later.some(
+      (one) => !isBad(one) && makesGood(fieldsOf(one.input), { input: fieldsOf(run.input), phase: run.phase }),
+    );
   return {
     codes: { [code]: 'facts' },
+    // A failure that only some later runs make good is an event: an acknowledgement does not cover the next failure.
+    ...(alert.makesGood === undefined ? {} : { oneEvent: [code] }),
     find(facts) {
-      const lastByPlace = new Map<string, RunRecord>();
-      for (const run of findEnded(facts, kind)) {
-        const where = place(fieldsOf(run.input));
-        if (!lastByPlace.has(where)) lastByPlace.set(where, run);
-      }
-      const bad = [...lastByPlace.values()].find((run) => states.some((state) => state === run.state));
-      return bad === undefined ? [] : [{ ...identity, ...describeEnd(bad) }];
+      const ended = findEnded(facts, kind);
+      const bad = ended.filter((run, at) => isBad(run) && !isMadeGood(run, ended.slice(0, at)));
+      const [last, ...earlier] = bad;
+      return last === undefined ? [] : [{ ...identity, ...describeEnd(last, earlier) }];
     },
-    // The last run of this kind may be among the runs that were not read.
-    undecided: (facts) => (facts.hasMoreRuns && findEnded(facts, kind).length === 0 ? [identity] : []),
+    // The run that opened the alert may be among the runs that were not read.
+    undecided: (facts) => {
+      const everything = { input: { scope: { all: true } }, phase: '' };
+      const decides = (run: RunRecord): boolean => isBad(run) || makesGood(fieldsOf(run.input), everything);
+      return facts.hasMoreRuns && !findEnded(facts, kind).some(decides) ? [identity] : [];
+    },
   };
 }
 
@@ -55,10 +64,14 @@ function changesNothing({ input }: RunRecord): boolean {
   return dryRun === true || dropOld === true;
 }
 
-function describeEnd({ id, kind, state, error }: RunRecord): Pick<Condition, 'hint' | 'message'> {
+function describeEnd(
+  { id, kind, state, error }: RunRecord,
+  earlier: readonly RunRecord[],
+): Pick<Condition, 'hint' | 'message'> {
   const why = error === null ? '' : `: ${error.message}`;
+  const others = earlier.length === 0 ? '' : `; no later run made good ${earlier.map((run) => run.id).join(', ')}`;
   return {
-    message: `Run ${id}, a ${kind}, ended as ${state}${why}`,
-    hint: error?.hint ?? 'See the run.',
+    message: `Run ${id}, a ${kind}, ended as ${state}${why}${others}`,
+    hint: error?.hint ?? `See \`npx soulcaster-backup run ${id} --env-file .env\`.`,
   };
 }

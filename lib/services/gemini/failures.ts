@@ -65,7 +65,7 @@ function accountError(): AppError {
 
 function modelError(): AppError {
   return new AppError('embedder-denied', 'Gemini does not know the embedding model, or not for this key (HTTP 404)', {
-    hint: 'Set EMBEDDING_MODEL to a model that exists, the same that Soulcaster uses; check GEMINI_BASE_URL if it is set.',
+    hint: 'Give --model, if the command had it, or else EMBEDDING_MODEL the name of a model that exists, the same that Soulcaster uses; check GEMINI_BASE_URL if it is set.',
   });
 }
 
