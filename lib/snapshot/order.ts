@@ -121,9 +121,13 @@ type Dated = Pick<CatalogEntry, 'id' | 'manifest'>;
 export function orderOf(runs: readonly OrderedRun[], now: number, doubt: 'ahead' | 'behind' = 'ahead'): Order {
   const placed = new Map<string, OrderedRun>();
   for (const run of runs) if (!placed.has(run.id)) placed.set(run.id, run);
-  const counts = new Set([...placed.values()].map(countOf));
-  const inCount = (count: string): OrderedRun[] => [...placed.values()].filter((run) => countOf(run) === count);
-  const believed = new Map([...counts].map((count) => [count, ascending(inCount(count), now, doubt)] as const));
+  const byCount = new Map<string, OrderedRun[]>();
+  for (const run of placed.values()) {
+    const row = byCount.get(countOf(run));
+    if (row === undefined) byCount.set(countOf(run), [run]);
+    else row.push(run);
+  }
+  const believed = new Map([...byCount].map(([count, row]) => [count, ascending(row, now, doubt)] as const));
   const around = (id: string): Around | null => {
     const own = placed.get(id);
     if (own === undefined) return null;
@@ -148,11 +152,12 @@ export function orderOf(runs: readonly OrderedRun[], now: number, doubt: 'ahead'
       // The clocks of another database's deployment say nothing about the clock of this one.
       const isOther = ({ source }: OrderedRun): boolean =>
         source != null && own.source != null && source !== own.source;
-      const later = inCount(countOf(own)).filter((run) => (run.firstFence ?? 0) > own.fence && !isOther(run));
+      const row = byCount.get(countOf(own)) ?? [];
+      const later = row.filter((run) => (run.firstFence ?? 0) > own.fence && !isOther(run));
       const confirms = (run: OrderedRun): boolean => timeOfId(run.id) >= from && timeOfId(run.id) <= now + AHEAD_MS;
-      const isRefuted = (run: OrderedRun): boolean =>
-        later.some((next) => (next.firstFence ?? 0) > run.fence && confirms(next));
-      return Math.min(from, ...later.filter((run) => !isRefuted(run)).map((run) => timeOfId(run.id) - 1));
+      const confirmed = Math.max(0, ...later.filter(confirms).map(({ firstFence }) => firstFence ?? 0));
+      const unrefuted = later.filter((run) => run.fence >= confirmed);
+      return Math.min(from, ...unrefuted.map((run) => timeOfId(run.id) - 1));
     },
     doneBy: ({ id, manifest }) => {
       const to = Date.parse(manifest?.window.to ?? '');
