@@ -25,10 +25,13 @@ export async function cronBackup(app: FullApp, _request: Request, budget: Budget
   const context = evaluationContextOf(environment(), app.ports);
   await pingWatchdog(context.ports, 'start');
   const evaluating = evaluateAndNotify(context);
-  const respondBusy = ({ holder }: Held): Promise<Response> =>
-    Promise.resolve(
-      json(200, { state: 'in-progress', runId: holder, detail: `Run ${holder} is in progress on the database.` }),
-    );
+  const respondBusy = (held: Held): Promise<Response> => {
+    // A run of another database takes no snapshot of this one.
+    if (held.otherSource !== undefined) throw lockedError(held, 'in progress');
+    const { holder } = held;
+    const detail = `Run ${holder} is in progress on the database.`;
+    return Promise.resolve(json(200, { state: 'in-progress', runId: holder, detail }));
+  };
   try {
     return await snapshotNow(app, budget, 'cron', respondBusy);
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { App } from '../app/app.js';
 import { AppError } from '../errors.js';
 import { handOver } from '../runs/engine.js';
-import type { Held } from '../runs/lease.js';
+import { otherDatabaseWords, OWN_PREFIX_HINT, type Held } from '../runs/lease.js';
 import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
 import { json } from './problem.js';
@@ -33,8 +33,19 @@ export async function answerStarted(
 }
 
 /** The error if another run holds the lease. `does`: what that run does; `then`: what to do when it is over. */
-export function lockedError({ ageMs, holder, lease, waitMs }: Held, does: string, then = 'try again'): AppError {
+export function lockedError(
+  { ageMs, holder, lease, otherSource, waitMs }: Held,
+  does: string,
+  then = 'try again',
+): AppError {
   const [age, wait] = [ageMs, waitMs].map((ms) => Math.ceil(ms / 1000));
+  if (otherSource !== undefined) {
+    const message = `Run ${holder} of ${otherDatabaseWords(otherSource)} renewed the lease ${lease} ${age} s ago`;
+    return new AppError('locked', message, {
+      hint: `When the run is over, ${then}. Unless renewed, the lease expires in ${wait} s. ${OWN_PREFIX_HINT}`,
+      retryAfterMs: waitMs,
+    });
+  }
   return new AppError('locked', `Run ${holder} is ${does}; it renewed the lease ${lease} ${age} s ago`, {
     hint: `Follow it at /api/runs/${holder}; when it is over, ${then}. Unless renewed, the lease expires in ${wait} s; POST /api/runs/${holder}/cancel ends the run now.`,
     retryAfterMs: waitMs,

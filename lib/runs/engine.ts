@@ -66,7 +66,9 @@ export function createEngine(
     const claim = await claimLease(ports, leaseName, id, briefly, times.holdMs);
     if (!claim.granted) {
       const { holder, lease, ageMs, waitMs } = claim;
-      return { started: false, holder, lease, ageMs, waitMs };
+      const [run] = await runsOf(ports.store, [holder]).catch(() => []);
+      const other = run === undefined || isFromSource(run, source) ? null : run.source;
+      return { started: false, holder, lease, ageMs, waitMs, ...(other === null ? {} : { otherSource: other }) };
     }
     const { fence, series = null } = claim.lease.document;
     const record = { ...newRecord(id, definitionOf(request.kind), request, fence, now, source), series };

@@ -33,6 +33,8 @@ export interface Held {
   readonly ageMs: number;
   /** In how long the lease can be taken, unless the holder renews it. */
   readonly waitMs: number;
+  /** The source of the holder's database, where that is another than the one that is protected here; else absent. */
+  readonly otherSource?: string;
 }
 
 export type Claim =
@@ -243,22 +245,34 @@ async function write(
   return outcome.created ? outcome.etag : null;
 }
 
-/** Names the holder, its phase, its last renewal, when the lease can be taken, and how to end it. `replica`: `store` is the second store. */
+/** `another database (source 1a2b3c4d)` */
+export function otherDatabaseWords(source: string): string {
+  return `another database (source ${source.slice(0, 8)})`;
+}
+
+/** How two databases with one store take snapshots at the same time. */
+export const OWN_PREFIX_HINT = 'For runs at the same time, give each database a prefix of its own in BACKUP_STORE.';
+
+/**
+ * Names the holder, its phase, its last renewal, when the lease can be taken, and how to end it, unless it is a run of another
+ * database. `replica`: `store` is the second store.
+ */
 export async function leaseHeldError(
   store: ObjectStore,
   held: Held,
   then = 'start again',
   replica = false,
 ): Promise<AppError> {
-  const { holder, lease, ageMs, waitMs } = held;
+  const { holder, lease, ageMs, otherSource, waitMs } = held;
   const [run] = await runsOf(store, [holder]).catch(() => []);
-  const who = run === undefined ? holder : `run ${holder}, a ${traitsOf(run.kind).title} (${run.phase})`;
+  const whose = otherSource === undefined ? '' : ` of ${otherDatabaseWords(otherSource)}`;
+  const who = run === undefined ? holder : `run ${holder}, a ${traitsOf(run.kind).title}${whose} (${run.phase})`;
   const end =
     run === undefined
       ? `\`${unlockCommand(lease, replica)}\``
       : `\`npx soulcaster-backup cancel ${holder}${replica ? ' --replica' : ''} --env-file .env\`, or \`${unlockCommand(lease, replica)}\` if nothing works on it`;
   return new AppError('locked', `The lease ${lease} is held by ${who}, last renewed ${seconds(ageMs)} ago`, {
-    hint: `Wait until it is over, then ${then}; if the lease is not renewed, it can be taken in ${seconds(waitMs)}. To end it now: ${end}.`,
+    hint: `Wait until it is over, then ${then}; if the lease is not renewed, it can be taken in ${seconds(waitMs)}. ${otherSource === undefined ? `To end it now: ${end}.` : OWN_PREFIX_HINT}`,
     retryAfterMs: waitMs,
   });
 }

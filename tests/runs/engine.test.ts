@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AppError } from '../../lib/errors.js';
+import { lockedError } from '../../lib/http/started.js';
 import type { Engine } from '../../lib/runs/engine.js';
+import { leaseHeldError } from '../../lib/runs/lease.js';
 import type { RunDefinition } from '../../lib/runs/model.js';
 import { openBench, SUM, TASKS, type Bench } from './bench.js';
 
@@ -54,6 +56,34 @@ describe.each([0, 2])('a run whose tasks are done inline by %d', (inline) => {
     }
     expect(await bench.load(id)).toMatchObject({ state: 'succeeded', result: SUM });
     expect(bench.did.filter((line) => line === 'sum')).toHaveLength(1);
+  });
+});
+
+describe('a lease that a run of another database in the same store holds', () => {
+  const request = {
+    kind: 'drill',
+    input: null,
+    checkpoint: 0,
+    progress: { done: 0, total: null, unit: 'items', bytes: 0 },
+  } as const;
+
+  it('is refused with the name of that database, and without an offer to end its run', async () => {
+    const [one, other] = ['a', 'b'].map((digit) => bench.engineOf(null, digit.repeat(64))) as [Engine, Engine];
+    const id = await bench.start(one);
+    const refused = await other.start(request);
+    expect(refused).toMatchObject({ started: false, holder: id, otherSource: 'a'.repeat(64) });
+    if (refused.started) return;
+    for (const error of [await leaseHeldError(bench.folder.store, refused), lockedError(refused, 'working')]) {
+      expect(error.message).toContain('of another database (source aaaaaaaa)');
+      expect(error.hint).toContain('BACKUP_STORE');
+      expect(error.hint).not.toMatch(/cancel|unlock/);
+    }
+    const own = await one.start(request);
+    expect(own).not.toHaveProperty('otherSource');
+    if (own.started) return;
+    for (const error of [await leaseHeldError(bench.folder.store, own), lockedError(own, 'working')]) {
+      expect(error.hint).toContain('cancel');
+    }
   });
 });
 
