@@ -102,13 +102,17 @@ function holdersTable(holders: readonly Holder[]): string {
   return table(['snapshot', 'taken', 'trust', 'keys', 'kept until', 'because'], rows, [3]);
 }
 
-function closingText({ holders, kind }: ErasurePlan, isEntered: boolean): string {
+function closingText({ held, holders, kind }: ErasurePlan, isEntered: boolean): string {
   const pinned = holders.filter((holder) => holder.pinned).length;
+  const dates =
+    held === null
+      ? 'The dates assume one snapshot a day and the retention set here.'
+      : `No snapshot has a date, because a prune removes nothing now: ${held}.`;
   return [
     isEntered
       ? `The ${kind} is on the erasure list: every restore, undo and drill leaves the data out and says so. Nothing was deleted.`
       : `Nothing was changed. With --reason TEXT the ${kind} is added to the erasure list: every restore then leaves the data out.`,
-    'The dates assume one snapshot a day and the retention set here. To remove a snapshot now: `npx soulcaster-backup snapshots forget ID --reason TEXT --env-file .env`.',
+    `${dates} To remove a snapshot now: \`npx soulcaster-backup snapshots forget ID --reason TEXT --env-file .env\`.`,
     ...(pinned === 0
       ? []
       : [

@@ -3,6 +3,7 @@ import { gatherFacts, recordsOf, partsWith } from '../inspect/records.js';
 import { type Erased, erasedKeys } from '../restore/erased.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
 import type { Policy } from '../retention/policy.js';
+import { isAmbiguous, lastSnapshotRunsFailed, loadRunSummaries } from '../retention/stored.js';
 import { parseReason } from '../snapshot/accept.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
 import { saveErasure, type Erasure } from '../snapshot/erasures.js';
@@ -36,6 +37,8 @@ export interface ErasurePlan extends Subject {
   readonly others: OwnedProjects['others'];
   /** Newest first. */
   readonly holders: readonly Holder[];
+  /** Why a prune removes nothing now, so that no snapshot has a date; null where it may remove. */
+  readonly held: string | null;
   readonly searched: number;
   /** Snapshots that could not be read. */
   readonly skipped: readonly { readonly id: string; readonly why: string }[];
@@ -88,11 +91,16 @@ async function planBy(
   const erased = await erasedOf(subject, owned.own, newest);
   const pins = await readPins(ports.store);
   const assessed = await assessor({ ...trust, store: ports.store }, entries);
-  const until = forecast(
+  const { byId, held } = forecast(
     entries.map((entry) => retentionEntry(entry, assessed(entry).state, trust)),
     policy,
-    pins,
-    ports.clock.now(),
+    {
+      now: ports.clock.now(),
+      inUse: new Set(),
+      pinned: pins,
+      lastRunsFailed: lastSnapshotRunsFailed(await loadRunSummaries(ports.store)),
+      ambiguous: isAmbiguous(entries, trust),
+    },
   );
   const holders: Holder[] = [];
   for (const snapshot of opened) {
@@ -100,7 +108,7 @@ async function planBy(
     const keys = await readingSnapshot(snapshot, () => countHeld(snapshot, erased));
     const entry = entries.find((each) => each.id === id);
     if (keys === 0 || entry === undefined) continue;
-    const { goesAt = null, kept = [] } = until.get(id) ?? {};
+    const { goesAt = null, kept = [] } = byId.get(id) ?? {};
     const { state } = assessed(entry);
     holders.push({ id, takenAt: window.to, state, keys, pinned: pins.has(id), kept, goesAt });
   }
@@ -111,6 +119,7 @@ async function planBy(
     projects: owned.own,
     others: owned.others,
     holders,
+    held,
     searched: opened.length,
     readWhole: newest?.manifest.id ?? null,
   };

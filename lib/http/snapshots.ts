@@ -63,7 +63,11 @@ function computeForecasts(
   const policy = retentionSettings(env);
   const parts = entries.map(({ id, sha256, state }) => `${id} ${sha256} ${state}`);
   const of = JSON.stringify([new Date(now).toISOString().slice(0, 13), policy, [...pins.keys()], parts]);
-  if (cached?.of !== of) cached = { of, forecasts: forecast(entries, policy, pins, now) };
+  if (cached?.of !== of)
+    cached = {
+      of,
+      forecasts: forecast(entries, policy, { now, inUse: new Set(), pinned: pins, lastRunsFailed: false }).byId,
+    };
   return cached.forecasts;
 }
 

@@ -25,18 +25,22 @@ export function applyPolicy(entries: readonly RetentionEntry[], policy: Policy, 
       : reasonToHold([newestFirst, newestFirst.filter(({ isAuthentic }) => isAuthentic), ...lists], situation);
   const kept = keptBySlots([newestFirst, ...lists], lists, policy);
   const doubtful = keptDoubtful(present, policy, reference);
+  const surplus = surplusIncomplete(present, reference);
   const keptIfWhole = idsKeptIfWhole(entries, policy, situation);
   const decisions = all.map((entry): Decision => {
     if (!entry.ours) {
       const pinned = situation.pinned?.has(entry.id) === true;
       return { id: entry.id, keep: true, reasons: pinned ? ['other-source', 'pinned'] : ['other-source'] };
     }
-    const others = otherReasons(entry, policy, situation, reference).filter(
-      (reason) => reason !== 'not-checked' || !lacksParts(entry) || keptIfWhole.has(entry.id),
-    );
+    const isSurplus = surplus.has(entry.id);
+    const others = otherReasons(entry, policy, situation, reference).filter((reason) => {
+      if (reason === 'aside') return !isSurplus;
+      return reason !== 'not-checked' || !lacksParts(entry) || keptIfWhole.has(entry.id);
+    });
     const reasons = [...new Set([...(kept.get(entry.id) ?? []), ...others])];
     if (doubtful.has(entry.id)) reasons.push('doubtful');
-    if (held !== null) reasons.push('held');
+    // Runs that end incomplete hold removals, and would add a snapshot each day without an end.
+    if (held !== null && !(isSurplus && held === RUNS_FAILED)) reasons.push('held');
     if (reasons.length > 0) return { id: entry.id, keep: true, reasons };
     return { id: entry.id, keep: false, reasons: [isTrusted(entry) ? 'no-rule' : 'aside-over'] };
   });
@@ -121,8 +125,8 @@ function asideSince(entry: RetentionEntry): number | null {
   return isAside ? timeOfId(id) : null;
 }
 
-/** Maximum number of doubtful snapshots to keep, including the oldest since the last trusted one. */
-const MAX_DOUBTFUL = 10;
+/** The most doubtful snapshots that are kept, and the most incomplete ones since the last trusted one, each with the oldest. */
+const MOST_ASIDE = 10;
 
 /**
  * Doubtful snapshots take no slots. The newest are kept, and the oldest since the last trusted snapshot, which is closest to
@@ -138,14 +142,31 @@ function keptDoubtful(
   const young = doubtful.filter((id) => reference === null || reference - timeOfId(id) < asideDays * DAY_MS);
   const first = young.filter((id) => reference === null || timeOfId(id) >= reference).at(-1);
   return new Set([
-    ...young.slice(0, first === undefined ? MAX_DOUBTFUL : MAX_DOUBTFUL - 1),
+    ...young.slice(0, first === undefined ? MOST_ASIDE : MOST_ASIDE - 1),
     ...(first === undefined ? [] : [first]),
   ]);
+}
+
+/**
+ * Incomplete snapshots since the last trusted one that are too many, for the same reason: all but the newest and the oldest.
+ * None without a trusted snapshot.
+ */
+function surplusIncomplete(newestFirst: readonly RetentionEntry[], reference: number | null): ReadonlySet<string> {
+  const isSince = ({ id, state }: RetentionEntry): boolean =>
+    state === 'incomplete' && reference !== null && timeOfId(id) >= reference;
+  return new Set(
+    newestFirst
+      .filter(isSince)
+      .slice(MOST_ASIDE - 1, -1)
+      .map(({ id }) => id),
+  );
 }
 
 function isTrusted({ state }: RetentionEntry): boolean {
   return state === 'trusted';
 }
+
+const RUNS_FAILED = 'none of the last three snapshot runs succeeded';
 
 /**
  * Why nothing may be removed, or null. `lists` are views of the same snapshots, newest first, with and without those that
@@ -154,7 +175,7 @@ function isTrusted({ state }: RetentionEntry): boolean {
 function reasonToHold(lists: readonly (readonly RetentionEntry[])[], situation: Situation): string | null {
   if (situation.ambiguous === true)
     return 'there are snapshots of several databases, and no database is configured here';
-  if (situation.lastRunsFailed) return 'none of the last three snapshot runs succeeded';
+  if (situation.lastRunsFailed) return RUNS_FAILED;
   for (const list of lists) {
     const doubt = reasonToDoubt(list);
     if (doubt !== null) return doubt;

@@ -2,7 +2,7 @@ import { newId } from '../runs/ids.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import type { SnapshotState, TrustContext } from '../snapshot/trust.js';
 import { applyPolicy } from './apply-policy.js';
-import { isOurs, type Policy, type Reason, type RetentionEntry } from './policy.js';
+import { isOurs, type Policy, type Reason, type RetentionEntry, type Situation } from './policy.js';
 
 const DAY_MS = 24 * 3_600_000;
 /** Each of the next 40 days is simulated, then one day a week, then one in four weeks. */
@@ -18,18 +18,20 @@ export interface Forecast {
 
 type Context = Omit<TrustContext, 'store'>;
 
+interface Forecasts {
+  /** Why nothing is removed now; then no snapshot has a date. */
+  readonly held: string | null;
+  readonly byId: ReadonlyMap<string, Forecast>;
+}
+
 /**
  * Computes how long each snapshot is kept if a verified snapshot is taken every day from now on. A prune decides by the
  * manifests themselves. Reads nothing.
  */
-export function forecast(
-  entries: readonly RetentionEntry[],
-  policy: Policy,
-  pinned: { has(id: string): boolean },
-  now: number,
-): ReadonlyMap<string, Forecast> {
+export function forecast(entries: readonly RetentionEntry[], policy: Policy, situation: Situation): Forecasts {
+  const { now } = situation;
   const policyAt = (all: readonly RetentionEntry[], time: number) =>
-    applyPolicy(all, policy, { now: time, inUse: new Set(), pinned, lastRunsFailed: false });
+    applyPolicy(all, policy, { ...situation, now: time });
   let present = [...entries];
   const first = policyAt(present, now);
   const kept = new Map(first.decisions.map(({ id, reasons }) => [id, reasons]));
@@ -45,7 +47,8 @@ export function forecast(
       present = present.filter(({ id }) => !gone.has(id));
     }
   }
-  return new Map(entries.map(({ id }) => [id, { kept: kept.get(id) ?? [], goesAt: goes.get(id) ?? null }]));
+  const byId = new Map(entries.map(({ id }) => [id, { kept: kept.get(id) ?? [], goesAt: goes.get(id) ?? null }]));
+  return { held: first.held, byId };
 }
 
 /** A snapshot for retention, from the catalogue alone. `state`: by `assessor`. */

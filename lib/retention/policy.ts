@@ -39,7 +39,7 @@ export interface RetentionEntry extends CatalogEntry {
 export interface Situation {
   /** Milliseconds since the epoch. Used only to find snapshots dated in the future. */
   readonly now: number;
-  /** Snapshots that unfinished runs use. */
+  /** Snapshots that unfinished runs use, or that an unfinished restore needs. */
   readonly inUse: ReadonlySet<string>;
   /** Snapshots that an operator pinned. Default: none. */
   readonly pinned?: { has(id: string): boolean };
@@ -81,7 +81,7 @@ export interface Decision {
 }
 
 export interface RetentionPlan {
-  /** Why nothing may be removed now; null when removals are allowed. */
+  /** Why nothing may be removed now, except surplus incomplete snapshots while runs fail; null when removals are allowed. */
   readonly held: string | null;
   /**
    * Ages are counted to this time: that of the newest verified snapshot not dated in the future, in milliseconds since the

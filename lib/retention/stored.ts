@@ -59,8 +59,11 @@ export async function loadSnapshots(context: TrustContext): Promise<StoredSnapsh
 }
 
 /** Whether it is unknown to which database's snapshots the rules apply. */
-export function isAmbiguous({ listed }: StoredSnapshots, { sources }: TrustContext): boolean {
-  const backups = listed.flatMap(({ manifest }) =>
+export function isAmbiguous(
+  entries: readonly Pick<RetentionEntry, 'manifest'>[],
+  { sources }: Pick<TrustContext, 'sources'>,
+): boolean {
+  const backups = entries.flatMap(({ manifest }) =>
     manifest === null || purposeOf(manifest) !== 'backup' ? [] : [manifest],
   );
   return sources === null && new Set(backups.map(({ source }) => source)).size > 1;

@@ -47,22 +47,32 @@ type Marks = Pick<z.infer<typeof marksSchema>, 'unfinished' | 'ended'>;
 const MAX_ENDED = 20;
 const NO_MARKS: Marks = { unfinished: [], ended: [] };
 
+const MARKS_PREFIX = 'guard/databases/';
+
 export function marksName(source: string): string {
-  return `guard/databases/${source.slice(0, NAME_DIGITS)}.json`;
+  return `${MARKS_PREFIX}${source.slice(0, NAME_DIGITS)}.json`;
 }
 
 /** Restores of this database that are not known to have succeeded. */
 export async function unfinishedOf(store: ObjectStore, source: string): Promise<readonly Unfinished[]> {
-  return (await loadMarks(store, source)).unfinished;
+  return (await loadMarks(store, marksName(source))).unfinished;
 }
 
-async function loadMarks(store: ObjectStore, source: string): Promise<Marks> {
-  const found = await store.read(marksName(source));
-  const body = await evenUnproven(store, marksName(source), found);
+/** Snapshots with which unfinished restores of any database are finished, and those with which they are undone. */
+export async function neededByRestores(store: ObjectStore): Promise<Set<string>> {
+  const needed = new Set<string>();
+  for await (const { name } of store.list(MARKS_PREFIX)) {
+    for (const { run, snapshot = run } of (await loadMarks(store, name)).unfinished) needed.add(run).add(snapshot);
+  }
+  return needed;
+}
+
+async function loadMarks(store: ObjectStore, name: string): Promise<Marks> {
+  const found = await store.read(name);
+  const body = await evenUnproven(store, name, found);
   if (body === null) return NO_MARKS;
-  const marks = parse(body, source);
-  if (found !== null && marks.unfinished.some(({ run }) => run === UNKNOWN_RUN))
-    passOver(store, marksName(source), found);
+  const marks = parse(body, name);
+  if (found !== null && marks.unfinished.some(({ run }) => run === UNKNOWN_RUN)) passOver(store, name, found);
   return marks;
 }
 
@@ -113,8 +123,8 @@ async function endedMarks(
   source: string,
 ): Promise<{ readonly here: readonly Ended[]; readonly there: readonly Ended[] | null }> {
   const other = marksElsewhere?.() ?? null;
-  const there = other === null ? null : await loadMarks(other, source).catch(() => null);
-  return { here: (await loadMarks(store, source)).ended, there: there?.ended ?? null };
+  const there = other === null ? null : await loadMarks(other, marksName(source)).catch(() => null);
+  return { here: (await loadMarks(store, marksName(source))).ended, there: there?.ended ?? null };
 }
 
 /** Throws `not-restorable` where a restore into the database `host` began and is not known to have succeeded. */
@@ -184,20 +194,20 @@ async function updateMarks(store: ObjectStore, source: string, edit: (marks: Mar
   const name = marksName(source);
   await updateObject(store, name, 'The list of restores that did not end', async (found) => {
     const body = await evenUnproven(store, name, found);
-    const before = body === null ? NO_MARKS : parse(body, source);
+    const before = body === null ? NO_MARKS : parse(body, name);
     const after = edit(before);
     return after === before ? null : encodeJson({ source, ...after });
   });
 }
 
 /** A list that cannot be read counts as one mark of an unknown restore. */
-function parse(body: Buffer, source: string): Marks {
+function parse(body: Buffer, name: string): Marks {
   try {
     const { ended, unfinished } = marksSchema.parse(decodeJson(body));
     return { ended, unfinished };
   } catch {
     const mark = { run: UNKNOWN_RUN, scope: { all: true as const }, since: 'an unknown time', kind: 'restore' };
-    const kind = `a mark in ${marksName(source)} that cannot be read, restore`;
+    const kind = `a mark in ${name} that cannot be read, restore`;
     return { unfinished: [{ ...mark, kind }], ended: [] };
   }
 }

@@ -5,6 +5,9 @@ import { planErasure, type ErasurePlan, type Subject } from '../../lib/erasure/p
 import { retentionSettings } from '../../lib/app/settings.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { trustContext } from '../../lib/snapshot/trust.js';
+import type { Policy } from '../../lib/retention/policy.js';
+import { NONE } from '../retention/entries.js';
+import { writeRun } from '../retention/prune/bench.js';
 import { openInspectBench, PARTS, type InspectBench } from '../inspect/bench.js';
 
 let bench: InspectBench;
@@ -29,14 +32,18 @@ const spoilt = (damaged: readonly (string | undefined)[]) => ({
   },
 });
 
-const planned = async (subject: Subject, damaged: readonly (string | undefined)[]): Promise<ErasurePlan> => {
+const planned = async (
+  subject: Subject,
+  damaged: readonly (string | undefined)[],
+  policy: Policy = retentionSettings({}),
+): Promise<ErasurePlan> => {
   const ports = {
     clock: bench.clock,
     encryptor: ageEncryptor({ recipients: [], identity: null }),
     signer: ed25519Signer({ privateKey: null, publicKey: null }),
     store: spoilt(damaged),
   };
-  return planErasure(ports, await trustContext(ports, sourceOf(bench.port.host)), retentionSettings({}), subject);
+  return planErasure(ports, await trustContext(ports, sourceOf(bench.port.host)), policy, subject);
 };
 
 describe.each([
@@ -54,4 +61,17 @@ describe.each([
   it('ends with the error of a snapshot where none can be read', async () => {
     await expect(planned(subject, ids)).rejects.toMatchObject({ code: 'damaged' });
   });
+});
+
+it('gives no date while a prune is held because runs fail', async () => {
+  const subject = { kind: 'project', id: 'p1' } as const;
+  const days = { ...NONE, keepLast: 1 };
+  const datesOf = ({ holders }: ErasurePlan) => holders.map(({ goesAt }) => goesAt === null);
+  const before = await planned(subject, [], days);
+  expect([before.held, datesOf(before)]).toEqual([null, [false, false, false]]);
+  for (let failed = 0; failed < 3; failed++) await writeRun(bench.folder.store, { state: 'failed', daysAgo: -400 });
+  const held = await planned(subject, [], days);
+  expect(held.held).toBe('none of the last three snapshot runs succeeded');
+  expect(datesOf(held)).toEqual([true, true, true]);
+  expect(held.holders[0]?.kept).toContain('held');
 });

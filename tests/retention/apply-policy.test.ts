@@ -207,7 +207,7 @@ describe('the forecast of a removal', () => {
 
   function daysOf(policy: Partial<Policy>, ages: readonly number[], pinned = UNPINNED): (number | null)[] {
     const entries = ages.map((age) => entryAt({ at: NOW - age * DAY_MS, keys: 10, kind: 'good', isAuthentic: true }));
-    const found = forecast(entries, { ...NONE, ...policy }, pinned, NOW);
+    const found = forecast(entries, { ...NONE, ...policy }, situation({ pinned })).byId;
     return entries.map(({ id }) => {
       const goesAt = found.get(id)?.goesAt ?? null;
       return goesAt === null ? null : Math.round((Date.parse(goesAt) - NOW) / DAY_MS);
@@ -221,7 +221,7 @@ describe('the forecast of a removal', () => {
   it('is now if no rule keeps the snapshot', () => {
     const old = entryAt({ at: NOW - 9 * DAY_MS, keys: 10, kind: 'good', isAuthentic: true });
     const young = entryAt({ at: NOW - DAY_MS, keys: 10, kind: 'good', isAuthentic: true });
-    const found = forecast([old, young], { ...NONE, keepLast: 1 }, UNPINNED, NOW);
+    const found = forecast([old, young], { ...NONE, keepLast: 1 }, situation()).byId;
     expect(found.get(old.id)).toEqual({ kept: ['no-rule'], goesAt: new Date(NOW).toISOString() });
     expect(found.get(young.id)?.kept).toEqual(['newest-verified', 'last']);
   });
@@ -230,14 +230,14 @@ describe('the forecast of a removal', () => {
     // The last of November takes its place, once December has one.
     expect(daysOf({ keepDaily: 3, keepMonthly: 2 }, [0])).toEqual([9]);
     const entry = entryAt({ at: NOW, keys: 10, kind: 'good', isAuthentic: true });
-    const pinned = forecast([entry], { ...NONE, keepLast: 1 }, new Set([entry.id]), NOW);
+    const pinned = forecast([entry], { ...NONE, keepLast: 1 }, situation({ pinned: new Set([entry.id]) })).byId;
     expect(pinned.get(entry.id)).toEqual({ kept: ['newest-verified', 'last', 'pinned'], goesAt: null });
   });
 
   it('is missing while removals are held', () => {
     const before = entryAt({ at: NOW - DAY_MS, keys: 1000, kind: 'good', isAuthentic: true });
     const after = entryAt({ at: NOW, keys: 10, kind: 'good', isAuthentic: true });
-    const found = forecast([before, after], { ...NONE, keepLast: 1 }, UNPINNED, NOW);
+    const found = forecast([before, after], { ...NONE, keepLast: 1 }, situation()).byId;
     expect([...found.values()].map(({ goesAt }) => goesAt)).toEqual([null, null]);
   });
 

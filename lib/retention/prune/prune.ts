@@ -4,6 +4,7 @@ import { manifestName } from '../../snapshot/names.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
 import { readPinsOrThrow } from '../../snapshot/pins.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
+import { neededByRestores } from '../../snapshot/unfinished-marks.js';
 import { latestTrusted } from '../../snapshot/latest.js';
 import { canSign, tombstoneIds } from '../../snapshot/tombstone.js';
 import { applyPolicy } from '../apply-policy.js';
@@ -38,7 +39,7 @@ export interface PruneOptions {
 
 export interface PruneResult {
   readonly dryRun: boolean;
-  /** Why nothing was removed; null when removals were allowed. */
+  /** Why nothing was removed, except surplus incomplete snapshots while runs fail; null when removals were allowed. */
   readonly held: string | null;
   /** Newest first. */
   readonly decisions: readonly Decision[];
@@ -105,11 +106,11 @@ async function makePlan(ports: PrunePorts, settings: RetentionSettings): Promise
   const stored = await loadSnapshots(context);
   const retention = applyPolicy(stored.listed, settings, {
     now: ports.clock.now(),
-    inUse: snapshotsInUse(runs),
+    inUse: new Set([...snapshotsInUse(runs), ...(await neededByRestores(ports.store))]),
     latest: await latestId(context),
     pinned: await readPinsOrThrow(ports.store),
     lastRunsFailed: lastSnapshotRunsFailed(runs),
-    ambiguous: isAmbiguous(stored, context),
+    ambiguous: isAmbiguous(stored.listed, context),
   });
   const byId = new Map(stored.listed.map((snapshot) => [snapshot.id, snapshot]));
   const removals = retention.decisions.flatMap((decision): Removal[] => {
@@ -138,13 +139,13 @@ async function carryOut(
 ): Promise<PruneResult> {
   const { retention, stored, removals } = plan;
   const counts: Record<ObsoleteKind, number> = { leftovers: 0, orphans: 0, runs: 0, webhooks: 0, probes: 0, drills: 0 };
-  let removed: RemovalCounts = { removed: 0, keptByStore: 0, left: 0 };
   if (retention.held === null) {
     if (!dryRun) await removeStaleTombstones(ports, stored, removals);
     // Objects whose removal needs no record go first: a full store may have no room for a record before.
     await sweepObsolete(ports, settings, plan, sweeper, counts);
-    removed = dryRun ? await countOnly(ports, sweeper, removals) : await removeAll(ports, plan, sweeper);
   }
+  const onlyCounts = dryRun || (retention.held !== null && removals.length === 0);
+  const removed = onlyCounts ? await countOnly(ports, sweeper, removals) : await removeAll(ports, plan, sweeper);
   return {
     dryRun,
     held: retention.held,

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readTombstone, tombstoneName } from '../../../lib/snapshot/tombstone.js';
 import { manifestName } from '../../../lib/snapshot/names.js';
 import { encodeJson } from '../../../lib/json.js';
+import { sha256 } from '../../../lib/snapshot/manifest.js';
+import { addMark } from '../../../lib/snapshot/unfinished-marks.js';
 import { runName } from '../../../lib/runs/records.js';
 import { claimLease } from '../../../lib/runs/lease.js';
 import { lockedStore } from '../../support/failing-store.js';
@@ -52,6 +54,38 @@ describe('prune', () => {
     expect(await namesIn(store())).toEqual(before);
     const real = await pruneIn({ store: store() });
     expect({ ...real, dryRun: true }).toEqual(dry);
+  });
+
+  it('keeps the newest and the oldest of the incomplete snapshots since the last trusted one, also while runs fail', async () => {
+    const [trusted = ''] = await days(store(), 20);
+    const at = (minute: number): string => new Date(NOW - (60 - minute) * 60_000).toISOString();
+    const incomplete: string[] = [];
+    for (let n = 0; n < 14; n++)
+      incomplete.push(await makeSnapshot(store(), { at: at(n), state: 'incomplete', parts: 1 }));
+    const [oldest = '', needed = ''] = incomplete;
+    const mark = { run: '20261122T110000Z-aaaaaa', scope: { all: true as const }, kind: 'restore', since: 'x' };
+    await addMark(store(), sha256('host'), { ...mark, snapshot: needed });
+    for (let n = 0; n < 3; n++) await writeRun(store(), { state: 'incomplete' });
+    const before = await listed(store());
+    const result = await pruneIn({ store: store() });
+    expect(result).toMatchObject({ held: 'none of the last three snapshot runs succeeded', snapshots: { removed: 3 } });
+    const kept = [oldest, needed, ...incomplete.slice(-9)];
+    const gone = incomplete.filter((id) => !kept.includes(id));
+    expect(await listed(store())).toEqual(before.filter((id) => !gone.includes(id)));
+    expect(await listed(store())).toContain(trusted);
+    expect(await pruneIn({ store: store() })).toMatchObject({ snapshots: { removed: 0 } });
+  });
+
+  it('keeps the snapshots that a restore which did not end restores or has saved', async () => {
+    const ids = await days(store(), 5);
+    const mark = { scope: { all: true as const }, kind: 'restore', since: 'x' };
+    await addMark(store(), sha256('host'), { ...mark, run: ids[3] ?? '', snapshot: ids[4] ?? '' });
+    const { decisions } = await pruneIn({ store: store() });
+    expect(decisions.slice(3)).toMatchObject([
+      { id: ids[3], reasons: ['in-use'] },
+      { id: ids[4], reasons: ['in-use'] },
+    ]);
+    expect(await listed(store())).toEqual(ids.filter((id) => id !== ids[2]));
   });
 
   it('removes nothing while the newest snapshot has too few keys, and reports why', async () => {
