@@ -1,7 +1,7 @@
 import type { App } from '../app/app.js';
 import { AppError } from '../errors.js';
 import { handOver } from '../runs/engine.js';
-import { otherDatabaseWords, OWN_PREFIX_HINT, type Held } from '../runs/lease.js';
+import { otherDatabaseWords, PREFIX_HINT, type Held } from '../runs/lease.js';
 import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
 import { json } from './problem.js';
@@ -42,7 +42,7 @@ export function lockedError(
   if (otherSource !== undefined) {
     const message = `Run ${holder} of ${otherDatabaseWords(otherSource)} renewed the lease ${lease} ${age} s ago`;
     return new AppError('locked', message, {
-      hint: `When the run is over, ${then}. Unless renewed, the lease expires in ${wait} s. ${OWN_PREFIX_HINT}`,
+      hint: `When the run is over, ${then}. Unless renewed, the lease expires in ${wait} s. ${PREFIX_HINT}`,
       retryAfterMs: waitMs,
     });
   }

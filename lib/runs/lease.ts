@@ -251,7 +251,7 @@ export function otherDatabaseWords(source: string): string {
 }
 
 /** How two databases with one store take snapshots at the same time. */
-export const OWN_PREFIX_HINT = 'For runs at the same time, give each database a prefix of its own in BACKUP_STORE.';
+export const PREFIX_HINT = 'For runs at the same time, give each database another prefix in BACKUP_STORE.';
 
 /**
  * Names the holder, its phase, its last renewal, when the lease can be taken, and how to end it, unless it is a run of another
@@ -272,7 +272,7 @@ export async function leaseHeldError(
       ? `\`${unlockCommand(lease, replica)}\``
       : `\`npx soulcaster-backup cancel ${holder}${replica ? ' --replica' : ''} --env-file .env\`, or \`${unlockCommand(lease, replica)}\` if nothing works on it`;
   return new AppError('locked', `The lease ${lease} is held by ${who}, last renewed ${seconds(ageMs)} ago`, {
-    hint: `Wait until it is over, then ${then}; if the lease is not renewed, it can be taken in ${seconds(waitMs)}. ${otherSource === undefined ? `To end it now: ${end}.` : OWN_PREFIX_HINT}`,
+    hint: `Wait until it is over, then ${then}; if the lease is not renewed, it can be taken in ${seconds(waitMs)}. ${otherSource === undefined ? `To end it now: ${end}.` : PREFIX_HINT}`,
     retryAfterMs: waitMs,
   });
 }
