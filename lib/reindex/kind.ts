@@ -1,5 +1,4 @@
-import { coversScope } from '../runs/scope-cover.js';
-import { type Fields, fieldsOf, figure, type RunTraits } from '../runs/traits.js';
+import { coversScope, type Fields, fieldsOf, figure, type RunTraits } from '../runs/traits.js';
 
 export const REINDEX: RunTraits = {
   kind: 'reindex',

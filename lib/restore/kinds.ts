@@ -1,5 +1,4 @@
-import { coversScope } from '../runs/scope-cover.js';
-import { fieldsOf, figure, type RunTraits } from '../runs/traits.js';
+import { coversScope, fieldsOf, figure, type RunTraits } from '../runs/traits.js';
 import { costOfCommands } from '../snapshot/kinds.js';
 import { scopeOf, scopeWords } from './scope-words.js';
 

@@ -211,10 +211,8 @@ describe('the words for kinds of runs', () => {
 
   it('appear only with the kinds, never in code that shows any run', () => {
     const inFolders = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
-    // Words of a restore's plan, which another restore makes out of date.
-    const plan = join('page', 'words', 'plan.ts');
     const naming = [...inFolders, ...files].filter((path) => linesOf(path).some((line) => byKind.test(line)));
-    expect(naming).toEqual([plan]);
+    expect(naming).toEqual([]);
   });
 
   const linesOf = (path: string): string[] => readFileSync(path, 'utf8').split('\n');
