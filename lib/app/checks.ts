@@ -9,7 +9,7 @@ import {
   guardScheduleOf,
 } from './connect.js';
 import { connectNextIndex } from './connect/indexes.js';
-import { protectedDatabase } from './connect/database.js';
+import { connectTrust, protectedDatabase } from './connect/database.js';
 import { connectPlainReplica, connectPlainStore, sharesBucket } from './connect/stores.js';
 import type { Condition } from '../monitoring/alerts/condition.js';
 import { loadIndexCondition } from '../monitoring/alerts/from-index.js';
@@ -41,7 +41,6 @@ import { lastVerdict, type DrillView } from '../monitoring/drill-view.js';
 import { drills } from '../restore/drill/record.js';
 import { ownDrills } from '../monitoring/facts.js';
 import { readState, type GuardState } from '../monitoring/state.js';
-import { trustContext } from '../snapshot/trust.js';
 import { apartCheck, storeChecks } from '../health/checks/store.js';
 import { storedExpiry } from '../health/credentials/expiry.js';
 import { githubAppChecks, type AppCheck } from '../health/credentials/github-app.js';
@@ -233,9 +232,8 @@ function accountGroups(env: Environment): CheckGroup[] {
 }
 
 async function lastDrillVerdict(env: Environment, clock: Clock): Promise<DrillView | null> {
-  const { signer, store } = connect(env, ['signer', 'store']);
-  const trust = await trustContext({ clock, signer, store }, unlabelledDatabase(env).source);
-  return lastVerdict(await ownDrills(trust, () => drills(store, trust.own)), clock.now());
+  const trust = await connectTrust({ ...env, BACKUP_LABEL: '' }, { clock, ...connect(env, ['signer', 'store']) });
+  return lastVerdict(await ownDrills(trust, () => drills(trust.store, trust.own)), clock.now());
 }
 
 /** Null if the store cannot be read, which the store's check reports. */
