@@ -6,7 +6,7 @@ import { generateAgeIdentity, generateSigningKey, publicKeyOf } from '../../lib/
 import { connect } from '../../lib/app/connect.js';
 import { protectedDatabase } from '../../lib/app/connect/database.js';
 import { readState, type GuardState } from '../../lib/monitoring/state.js';
-import { startReceiver, type Receiver } from '../monitoring/world/receiver.js';
+import { startReceiver, type Receiver } from '../monitoring/world/parts.js';
 import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
 
 let stack: CliStack;

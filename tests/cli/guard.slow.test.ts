@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startReceiver, type Receiver } from '../monitoring/world/receiver.js';
+import { startReceiver, type Receiver } from '../monitoring/world/parts.js';
 import { cli, cliJson, openStack, type CliStack } from './fixture.js';
 
 let stack: CliStack;

@@ -3,7 +3,7 @@ import { connect } from '../../lib/app/connect.js';
 import { protectedDatabase } from '../../lib/app/connect/database.js';
 import { writeDrill } from '../../lib/restore/drill/record.js';
 import { newId } from '../../lib/runs/ids.js';
-import { startReceiver, type Receiver } from '../monitoring/world/receiver.js';
+import { startReceiver, type Receiver } from '../monitoring/world/parts.js';
 import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
 
 let stack: CliStack;

@@ -5,7 +5,7 @@ import { silentLog } from '../../lib/app/json-log.js';
 import { storeApp } from '../../lib/app/app.js';
 import { connect } from '../../lib/app/connect.js';
 import { nightlyStack, type NightlyStack } from '../e2e/nightly-stack.js';
-import { startReceiver, type Receiver } from '../monitoring/world/receiver.js';
+import { startReceiver, type Receiver } from '../monitoring/world/parts.js';
 
 let receiver: Receiver;
 let nightly: NightlyStack;

@@ -10,7 +10,7 @@ import { startGemini } from '../../dev/gemini/index.js';
 import { startQstash, type Qstash } from '../../dev/qstash/index.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { startUpstashVector } from '../../dev/upstash-vector/index.js';
-import { startReceiver, type Receiver } from '../monitoring/world/receiver.js';
+import { startReceiver, type Receiver } from '../monitoring/world/parts.js';
 import { folderStore } from '../support/folder-store.js';
 import { startTestDatabase } from '../support/test-database.js';
 

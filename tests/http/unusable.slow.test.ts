@@ -5,7 +5,7 @@ import { POST as scheduled } from '../../lib/http/functions/schedules/guard.js';
 import { signDelivery } from '../../dev/qstash/courier.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { operator } from '../../lib/http/operator.js';
-import { startReceiver, type Receiver } from '../monitoring/world/receiver.js';
+import { startReceiver, type Receiver } from '../monitoring/world/parts.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 

@@ -14,7 +14,7 @@ import { deliveryFigures } from '../../lib/monitoring/status/figures.js';
 import { readState, type Alert } from '../../lib/monitoring/state.js';
 import type { AlertNotice, Delivery } from '../../lib/ports/alerter.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
-import { worldClock } from './world/clock.js';
+import { worldClock } from './world/parts.js';
 
 const HOUR = 3_600_000;
 const START = Date.parse('2026-11-22T14:00:00Z');

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { missingTasks } from '../../lib/runs/markers.js';
-import { mortalStore, newLife } from '../monitoring/world/process.js';
+import { mortalStore, newLife } from '../monitoring/world/parts.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems, textOf } from './data.js';
 import { reportOf } from './outcome.js';

@@ -26,10 +26,19 @@ import { verifyRun } from '../../../lib/snapshot/verify.js';
 import { folderStore, type FolderStore } from '../../support/folder-store.js';
 import { startTestDatabase, type TestDatabase } from '../../support/test-database.js';
 import { memoryCopy } from '../../retention/prune/memory-store.js';
-import { worldClock, type WorldClock } from './clock.js';
-import { mortalStore, newLife, weatheredRedis, type Life, type Weather } from './process.js';
-import { worldQueue, type WorldQueue } from './queue.js';
-import { startReceiver, type Receiver } from './receiver.js';
+import {
+  worldClock,
+  type WorldClock,
+  mortalStore,
+  newLife,
+  weatheredRedis,
+  type Life,
+  type Weather,
+  worldQueue,
+  type WorldQueue,
+  startReceiver,
+  type Receiver,
+} from './parts.js';
 import { cronsOf, dueBetween, HOUR, type Due, type Path, type Timetable } from './timetable.js';
 
 export { DAY, HOUR } from './timetable.js';
