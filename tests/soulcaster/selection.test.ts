@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { matchesGlob } from '../../lib/soulcaster/glob.js';
+import {
+  matchesGlob,
+  keyMatcher,
+  keyText,
+  needsFacts,
+  parseSelection,
+  possibleKeyMatcher,
+} from '../../lib/soulcaster/selection.js';
 import { FAMILIES } from '../../lib/soulcaster/keys.js';
 import { mergeFacts } from '../../lib/soulcaster/project-scope.js';
-import { keyMatcher, keyText, needsFacts, parseSelection, possibleKeyMatcher } from '../../lib/soulcaster/selection.js';
 import { selectionWords } from '../../lib/soulcaster/selection-words.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 

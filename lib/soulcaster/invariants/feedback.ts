@@ -1,7 +1,6 @@
 import type { RedisCommand } from '../../ports/redis.js';
 import { byBytes, inHalves } from '../../redis/halving.js';
-import { runCommands, parseFields, groups, textsOf, type CheckContext } from './context.js';
-import { setPages, sortedSetPages } from './pages.js';
+import { runCommands, parseFields, groups, textsOf, type CheckContext, setPages, sortedSetPages } from './context.js';
 import { isReadableItem, ITEM_FIELDS, SOURCES, type ItemFields } from './readable.js';
 
 /** Items per group of commands; each takes two. */

@@ -1,11 +1,8 @@
 import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
-import { byBytes, pipelineInHalves } from '../../redis/halving.js';
+import { byBytes } from '../../redis/halving.js';
 import { buildKey, type ClassifiedKey } from '../keys.js';
-import { textOf } from './context.js';
+import { runReplies, textOf } from './context.js';
 import type { Rule } from './rules.js';
-
-/** Commands per request, at most. */
-const COMMANDS = 500;
 
 /** Ids found by the keys of one project that its lists may lack. */
 export interface Unlisted {
@@ -50,7 +47,7 @@ async function findJobs(
   page: readonly ClassifiedKey[],
 ): Promise<void> {
   const jobs = page.flatMap(({ family, job }) => (family === 'job' && job !== undefined ? [job] : []));
-  const replies = await runCommands(
+  const replies = await runReplies(
     redis,
     jobs.map((job) => ['HGET', buildKey('job', { job }), 'project_id']),
   );
@@ -159,20 +156,12 @@ async function queryInGroups<T>(
   const groups = lists.flatMap((list) => [...byBytes(list, sizeOf)]);
   const found = new Map<T, RedisReply>();
   const alone: T[] = [];
-  for (const [at, reply] of (await runCommands(redis, groups.map(all))).entries()) {
+  for (const [at, reply] of (await runReplies(redis, groups.map(all))).entries()) {
     const group = groups[at] ?? [];
     const values = 'value' in reply ? parse(reply.value, group) : null;
     if (values === null) alone.push(...group);
     else for (const [index, item] of group.entries()) found.set(item, { value: values[index] ?? null });
   }
-  for (const [at, reply] of (await runCommands(redis, alone.map(one))).entries()) found.set(alone[at] as T, reply);
+  for (const [at, reply] of (await runReplies(redis, alone.map(one))).entries()) found.set(alone[at] as T, reply);
   return found;
-}
-
-async function runCommands(redis: RedisPort, commands: readonly RedisCommand[]): Promise<RedisReply[]> {
-  const replies: RedisReply[] = [];
-  for (let at = 0; at < commands.length; at += COMMANDS) {
-    replies.push(...(await pipelineInHalves(redis, commands.slice(at, at + COMMANDS))));
-  }
-  return replies;
 }
