@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { retryInput, type ReindexRequest } from '../../lib/reindex/start.js';
+import { inEveryOtherWalk, restarting } from '../snapshot/restarts.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, putProject, someItems, textOf } from './data.js';
 import { storedIn } from './outcome.js';
@@ -87,5 +88,20 @@ describe('the retry of an incomplete run', () => {
     await expect(retryInput(bench.ports, '20200101T000000Z-aaaaaa', 'cli')).rejects.toMatchObject({
       code: 'not-found',
     });
+  });
+});
+
+describe('a re-index of a database whose server restarts during the walk', () => {
+  it.each([true, false])('finds every item (run_id reported: %s)', async (tells) => {
+    const items = someItems(300);
+    await putProject(bench.database.redis, 'p1', items);
+    const batch = bench.database.redis.pipeline();
+    for (let at = 0; at < 4_000; at++) batch.set(`other:${at}`, 'v');
+    await batch.exec();
+    const port = { database: bench.database, port: bench.ports.redis };
+    const redis = restarting(port, { when: inEveryOtherWalk(2), tells });
+    const run = await bench.run({ scope: { project: 'p1' } }, { redis });
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect((await storedIn(bench.ports.vectors, 'p1')).size).toBe(300);
   });
 });
