@@ -12,8 +12,7 @@ import type { RunRecord } from '../../lib/runs/model.js';
 import type { SourceRecord } from '../../lib/snapshot/source-records.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 import { intercept } from '../snapshot/intercept.js';
-import { itemBreaches } from '../soulcaster/item-breaches.js';
-import { otherBreaches } from '../soulcaster/other-breaches.js';
+import { itemBreaches, otherBreaches } from '../soulcaster/breaches.js';
 import { loadWhole } from '../soulcaster/whole-workspace.js';
 import { NOW, openRestoreBench, type Ask, type RestoreBench } from '../support/restore-bench.js';
 

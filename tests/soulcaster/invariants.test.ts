@@ -2,8 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { checkProject, findUnlisted, RULES, type Rule } from '../../lib/soulcaster/invariants.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 import { startChecked, type Checked } from './checked-database.js';
-import { itemBreaches } from './item-breaches.js';
-import { otherBreaches } from './other-breaches.js';
+import { itemBreaches, otherBreaches } from './breaches.js';
 import { ITEMS, loadWhole, LOST, type Workspace } from './whole-workspace.js';
 
 let checked: Checked;
