@@ -9,7 +9,7 @@ export interface EmbedderLimits {
  * Turns texts into vectors. One call takes 1 to `maxBatch` texts and returns exactly one vector for each, in order, as
  * returned by the model: neither normalised nor checked for its length. Each text counts toward the rate limit.
  *
- * Failures are AppErrors: `embedder-denied` (key or permission), `embedder-limit` (rate limit: transient, with
+ * Failures are AppErrors: `embedder-denied` (key, permission, or a quota of 0), `embedder-limit` (rate limit: transient, with
  * `retryAfterMs` when the service named a time), `embedder-quota` (the daily quota is used up: not transient, with
  * `retryAfterMs` when known), `embedder-refused` (the service will never take one of these texts; the call as a whole
  * failed), `embedder-unavailable` (transient: unreachable, timed out, 5xx, a response with another number of vectors).

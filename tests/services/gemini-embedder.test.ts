@@ -102,6 +102,17 @@ describe('the details of a refusal', () => {
     expect(await refused(429, details)).toMatchObject({ code: 'embedder-limit', transient: true });
   });
 
+  it.each([
+    ['of the day', [{ '@type': `${TYPE}QuotaFailure`, violations: [{ quotaId: 'XPerDay', quotaValue: '0' }] }], ''],
+    ['of the minute', [{ '@type': `${TYPE}QuotaFailure`, violations: [{ quotaId: 'XPerMinute', quotaValue: 0 }] }], ''],
+    ['in the older form', [{ '@type': `${TYPE}ErrorInfo`, metadata: { quota_limit_value: '0' } }], ''],
+    ['in the text alone', [], 'Quota exceeded for metric: x_free_tier_requests, limit: 0, model: y'],
+  ])('a quota of 0 is no limit that passes: %s', async (_, details, message) => {
+    const error = await refused(429, [...retryInfo('3s'), ...details], message);
+    expect(error).toMatchObject({ code: 'embedder-denied', transient: false, retryAfterMs: undefined });
+    expect((error as AppError).hint).toContain('Enable billing');
+  });
+
   it('a quota of the day counts among several, and in the older form', async () => {
     const violations = [{ quotaId: 'EmbedPerMinutePerProject' }, { quotaId: 'EmbedPerDayPerProject' }];
     const older = { '@type': `${TYPE}ErrorInfo`, metadata: { quota_limit: 'EmbedContentRequestsPerDayPerProject' } };

@@ -10,9 +10,13 @@ interface GeminiRefusal {
 /** Refusals of the whole account that come as status 400 (https://ai.google.dev/gemini-api/docs/troubleshooting). */
 const ACCOUNT = /user location is not supported|enable billing/i;
 
+/** In the text of a refusal: a quota that lets nothing through. */
+const NO_QUOTA = /\blimit: 0\b/;
+
 /** The AppError for a refusal. `now` in milliseconds since the epoch. */
 export function refusalError({ status, message, details }: GeminiRefusal, now: number): AppError {
   const parsed = errorDetails(details);
+  if (status === 429 && (parsed.hasNoQuota || NO_QUOTA.test(message))) return noQuotaError();
   if (status === 429) return parsed.perDay ? quotaError(msUntilPacificMidnight(now)) : limitError(parsed.retryDelayMs);
   if (status === 401 || status === 403) return deniedError(status);
   if (status === 404) return modelError();
@@ -49,6 +53,16 @@ function quotaError(retryAfterMs: number): AppError {
     hint: 'Wait until it is renewed at midnight Pacific time, or raise the usage tier of the Google project.',
     retryAfterMs,
   });
+}
+
+function noQuotaError(): AppError {
+  return new AppError(
+    'embedder-denied',
+    "The Google project's quota for the embedding model is 0: waiting does not help",
+    {
+      hint: 'Enable billing for the Google project of GEMINI_API_KEY, or set GEMINI_API_KEY to a key of a project with a quota for EMBEDDING_MODEL (https://ai.google.dev/gemini-api/docs/rate-limits). Then run the same command again.',
+    },
+  );
 }
 
 function deniedError(status: number): AppError {
@@ -112,6 +126,8 @@ interface ErrorDetails {
   readonly retryDelayMs: number | undefined;
   /** Whether one of the exhausted quotas is a daily one. */
   readonly perDay: boolean;
+  /** Whether one of the quotas is 0. */
+  readonly hasNoQuota: boolean;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -124,16 +140,17 @@ function errorDetails(details: unknown): ErrorDetails {
   const entries = listOf(details);
   const ofType = (name: string): Fields[] => entries.filter((entry) => entry['@type'] === TYPE + name);
   const infos = ofType('ErrorInfo');
-  const quotas = [
-    ...ofType('QuotaFailure').flatMap((failure) => listOf(failure.violations).map(({ quotaId }) => quotaId)),
-    ...infos.map(({ metadata }) => (isFields(metadata) ? metadata.quota_limit : undefined)),
-  ];
+  const violations = ofType('QuotaFailure').flatMap((failure) => listOf(failure.violations));
+  const older = infos.map(({ metadata }) => (isFields(metadata) ? metadata : {}));
+  const quotas = [...violations.map(({ quotaId }) => quotaId), ...older.map((metadata) => metadata.quota_limit)];
+  const values = [...violations.map((one) => one.quotaValue), ...older.map((metadata) => metadata.quota_limit_value)];
   return {
     reasons: infos.map(({ reason }) => reason).filter((reason) => typeof reason === 'string'),
     retryDelayMs: ofType('RetryInfo')
       .map(({ retryDelay }) => durationMs(retryDelay))
       .find((ms) => ms !== undefined),
     perDay: quotas.some((quota) => typeof quota === 'string' && quota.includes('PerDay')),
+    hasNoQuota: values.some((value) => value === '0' || value === 0),
   };
 }
 
