@@ -9,6 +9,7 @@ import {
   NOTHING_SPENT,
   reindexInputSchema,
   SKIP_REASONS,
+  spentSchema,
   type Conflict,
   type ItemRef,
   type ReindexInput,
@@ -99,7 +100,7 @@ const checkpointSchema = z.object({
   conflicts: z.array(conflictSchema),
   /** The first item keys whose value cannot be an item. */
   odd: z.array(skippedSchema),
-  spent: z.object({ calls: z.number(), texts: z.number(), characters: z.number() }),
+  spent: spentSchema,
   /** Since when the number of pending writes has not fallen, in milliseconds since the epoch; null if it falls. */
   pendingSince: z.number().nullable().default(null),
   /** By project: sample queries to the old and the new vectors, and the overlap of their results. */

@@ -60,7 +60,7 @@ export async function loadEarlierPrints(store: ObjectStore, run: string): Promis
       results.set(task, (result as unknown as EmbedResult).prints);
     }
     for (const [number, name] of await listBatches(store, run, kind)) {
-      const prints = results.get(number) ?? (await loadPartial(store, run, kind, number));
+      const prints = results.get(number) ?? (await loadPartial(store, run, kind, number)).prints;
       if (prints.length === 0) continue;
       const { items, project } = await loadBatch(store, name);
       const known = found.get(project) ?? new Map<string, Fingerprint>();

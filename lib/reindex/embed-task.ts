@@ -11,6 +11,7 @@ import {
   type ReindexInput,
   type Spent,
   SKIP_REASONS,
+  spentSchema,
   type ItemRef,
   type SkipReason,
 } from './model.js';
@@ -39,18 +40,20 @@ export async function embedTask(
   const before = await loadPartial(ports.store, run.id, kind, task);
   const [outcome] = await Promise.all([
     unlessRefused(ports.vectors, () =>
-      embedItems(work, batch.items, before, (prints) => savePartial(ports.store, run.id, kind, task, prints)),
+      embedItems(work, batch.items, before.prints, (prints, spent) =>
+        savePartial(ports.store, run.id, kind, task, { prints, spent: addSpent(before.spent, spent) }),
+      ),
     ),
     renewLocksPeriodically(ports, state, run, task),
   ]);
   if ('refused' in outcome) {
     return {
       prints: batch.items.map(() => ['', 'index-refused'] as const),
-      spent: NOTHING_SPENT,
+      spent: before.spent,
     } satisfies EmbedResult;
   }
   const { prints, embedding } = outcome.done;
-  return { prints, spent: embedding.spent() } satisfies EmbedResult;
+  return { prints, spent: addSpent(before.spent, embedding.spent()) } satisfies EmbedResult;
 }
 
 /** Checking the locks costs a request. They last for minutes, so one task in this many is often enough. */
@@ -86,10 +89,12 @@ export async function embeddingSpent(attempt: Attempt): Promise<Spent> {
 
 const partialSchema = z.object({
   prints: z.array(z.union([z.null(), z.string(), z.tuple([z.string(), z.enum(SKIP_REASONS)])])),
+  /** Left out by earlier versions. */
+  spent: spentSchema.default(NOTHING_SPENT),
 });
 
 /**
- * What an earlier try of a batch did before a limit ended it: the next try embeds only the rest. Otherwise a batch larger
+ * What earlier tries of a batch did before a limit ended them: the next try embeds only the rest. Otherwise a batch larger
  * than the limit of a whole minute would never finish.
  */
 export async function loadPartial(
@@ -97,9 +102,10 @@ export async function loadPartial(
   run: string,
   kind: 'embed' | 'late',
   task: number,
-): Promise<readonly Fingerprint[]> {
+): Promise<EmbedResult> {
   const found = await store.read(partialName(run, kind, task));
-  return found === null ? [] : (partialSchema.safeParse(decodeJson(found.body)).data?.prints ?? []);
+  const partial = found === null ? undefined : partialSchema.safeParse(decodeJson(found.body)).data;
+  return partial ?? { prints: [], spent: NOTHING_SPENT };
 }
 
 export async function savePartial(
@@ -107,10 +113,10 @@ export async function savePartial(
   run: string,
   kind: 'embed' | 'late',
   task: number,
-  prints: readonly Fingerprint[],
+  partial: EmbedResult,
 ): Promise<void> {
   const name = partialName(run, kind, task);
-  const body = encodeJson({ prints });
+  const body = encodeJson(partial);
   const found = await store.read(name);
   // Losing to a concurrent try of the same task only means that some texts are embedded again.
   await (found === null ? store.create(name, body) : store.swap(name, body, found.etag));
@@ -151,7 +157,7 @@ export async function embedItems(
   work: Work,
   refs: readonly ItemRef[],
   before: readonly Fingerprint[] = [],
-  onLimit: (prints: readonly Fingerprint[]) => Promise<void> = () => Promise.resolve(),
+  onLimit: (prints: readonly Fingerprint[], spent: Spent) => Promise<void> = () => Promise.resolve(),
 ): Promise<EmbeddedItems> {
   const { ports, project, settings, signal, turn } = work;
   const embedding = openEmbedding(ports, settings, signal, turn);
@@ -177,7 +183,7 @@ export async function embedItems(
       }
     }
   } catch (error) {
-    if (LIMITS.some((code) => isCode(error, code))) await onLimit(prints);
+    if (LIMITS.some((code) => isCode(error, code))) await onLimit(prints, embedding.spent());
     throw error;
   }
   return { prints, embedding };

@@ -169,6 +169,23 @@ export async function* scanKeys(redis: RedisPort, cursor: string): AsyncGenerato
     yield { keys: [...typedKeys(items)], next };
 }
 
+/**
+ * Adds the projects that were created since the walk, if all are in the scope: a command per 1,000 keys, with replies that
+ * hold the names of projects alone. `withListed` then finds their items.
+ */
+export async function addNewProjects(
+  redis: RedisPort,
+  found: Found,
+  scope: ReindexScope,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!('all' in scope)) return;
+  for await (const { items } of scanReplies(redis, '0', () => COUNT, ['MATCH', 'project:*'])) {
+    throwIfAborted(signal);
+    for (const key of items) if (Buffer.isBuffer(key)) addKey(found, scope, { key, type: 'hash' });
+  }
+}
+
 function* typedKeys(flat: readonly RedisValue[]): Generator<TypedKey> {
   for (let at = 0; at + 1 < flat.length; at += 2) {
     const [key, type] = [flat[at], flat[at + 1]];

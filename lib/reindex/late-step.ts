@@ -15,7 +15,7 @@ import {
 import { batchSize, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
 import { lockedProjects } from './embed-task.js';
 import { readClusters, withListed } from './lists.js';
-import { loadFound, entryOf, type FoundProject } from './find-step.js';
+import { addNewProjects, loadFound, entryOf, type FoundProject } from './find-step.js';
 import { itemsOnly, type Batch, type ItemRef } from './model.js';
 import { findIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
@@ -30,6 +30,7 @@ export async function lateStep(ports: ReindexPorts, settings: ReindexSettings, a
   let state = stateOf(attempt.run);
   await keepLocks(ports.redis, lockedProjects(input, state), attempt.run.id);
   const found = await loadFound(ports.store, state.chunks);
+  await addNewProjects(ports.redis, found, input.scope, attempt.signal);
   let worked = false;
   for (const project of await projectsOf(ports, found, input)) {
     const known = state.projects.find((entry) => entry.project === project);

@@ -120,8 +120,9 @@ export type Conflict = z.infer<typeof conflictSchema>;
 /** An item without a new vector. A type, not an interface: it is stored as JSON. */
 export type Skipped = { readonly project: string; readonly id: string; readonly reason: SkipReason };
 
-/** Use of the embedder. A type, not an interface: it is stored as JSON. */
-export type Spent = { readonly calls: number; readonly texts: number; readonly characters: number };
+/** Use of the embedder. */
+export const spentSchema = z.object({ calls: z.number(), texts: z.number(), characters: z.number() });
+export type Spent = Readonly<z.infer<typeof spentSchema>>;
 export const NOTHING_SPENT: Spent = { calls: 0, texts: 0, characters: 0 };
 
 export function addSpent(a: Spent, b: Spent): Spent {

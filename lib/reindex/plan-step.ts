@@ -30,7 +30,7 @@ import { lockedProjects, savePartial, hasMetadata } from './embed-task.js';
 import { readClusters } from './lists.js';
 import { loadFound, entryOf, type Found, type FoundProject } from './find-step.js';
 import { readItems } from './items.js';
-import { itemsOnly, type ItemRef, type ReindexInput } from './model.js';
+import { itemsOnly, NOTHING_SPENT, type ItemRef, type ReindexInput } from './model.js';
 import { otherModelError, unknownModelError, sampleModel } from './index-model.js';
 import { findIds, namespacesOf } from './namespace.js';
 import { unlessRefused } from './refusal.js';
@@ -250,7 +250,7 @@ async function writePlan(
   const known = earlier.get(project);
   for (const [number, { items }] of known === undefined ? [] : numbered) {
     const prints = items.map(([id]) => known?.get(id) ?? null);
-    await savePartial(ports.store, attempt.run.id, 'embed', number, prints);
+    await savePartial(ports.store, attempt.run.id, 'embed', number, { prints, spent: NOTHING_SPENT });
   }
   const entry = { ...plan.entry, first, batches: batches.length };
   const next = withFindings(withProject(state, entry), plan);

@@ -15,7 +15,7 @@ import {
 import { throwIfAborted } from './context.js';
 import { unlessRefused } from './refusal.js';
 import { lockedProjects } from './embed-task.js';
-import { loadFound, entryOf, type FoundProject } from './find-step.js';
+import { addNewProjects, loadFound, entryOf, type FoundProject } from './find-step.js';
 import { withListed } from './lists.js';
 import { embedMissing, findGone, removeStrays, type RepairContext } from './repair.js';
 import { addSpent, isRefusal, itemsOnly, type Skipped, type SkipReason } from './model.js';
@@ -38,6 +38,7 @@ export async function proveStep(work: RepairContext): Promise<StepOutcome> {
   if (countProven(state) === 0) state = { ...state, odd: [] };
   await keepLocks(ports.redis, lockedProjects(input, state), attempt.run.id);
   const found = await loadFound(ports.store, state.chunks);
+  await addNewProjects(ports.redis, found, input.scope, attempt.signal);
   const skipped = await loadSkippedItems(attempt);
   let worked = false;
   for (const project of await projectsOf(ports, found, input)) {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems } from './data.js';
 import { reportOf, storedIn } from './outcome.js';
-import { wrapRedis } from './wrap.js';
+import { isItems, wrapEmbedder, wrapRedis } from './wrap.js';
 
 let bench: ReindexBench;
 
@@ -70,8 +70,10 @@ describe('the commands of a re-index', () => {
     let commands = 0;
     const redis = wrapRedis(bench.ports.redis, (some) => {
       commands += some.length;
-      for (const [name, first] of some) {
-        const key = name === 'SCAN' ? `SCAN ${String(first)}` : name === 'HMGET' ? `HMGET ${String(first)}` : null;
+      for (const [name, first, ...rest] of some) {
+        const last = String(rest.at(-1));
+        const key =
+          name === 'SCAN' ? `SCAN ${String(first)} ${last}` : name === 'HMGET' ? `HMGET ${String(first)}` : null;
         if (key !== null) asked.set(key, (asked.get(key) ?? 0) + 1);
       }
       return Promise.resolve();
@@ -79,12 +81,59 @@ describe('the commands of a re-index', () => {
     const run = await bench.run({}, { redis });
     expect(run).toMatchObject({ state: 'succeeded', error: null });
     expect(reportOf(run)).toMatchObject({ embedded: 360, again: 0 });
-    expect(asked.get('SCAN 0')).toBe(1);
+    expect(asked.get('SCAN 0 WITHTYPE')).toBe(1);
+    // For projects that were created since, once before late items are embedded and once before the proof.
+    expect(asked.get('SCAN 0 project:*')).toBe(2);
     for (const project of projects) {
       await expectIndex(bench, project, someItems(120), { 'item-000': 'c' });
       for (const id of Object.keys(someItems(120)))
         expect([id, asked.get(`HMGET feedback:${project}:${id}`)]).toEqual([id, 2]);
     }
     expect(commands / 360).toBeLessThan(2.3);
+  });
+});
+
+describe('a project that is created during a re-index of everything', () => {
+  const NEW = someItems(20, 500);
+
+  it.each(['embedded', 'reconciled'])('gets its vectors: created while others are %s', async (when) => {
+    await putProject(bench.database.redis, 'p1', ITEMS);
+    let isThere = false;
+    const create = async (): Promise<void> => {
+      if (!isThere) await putProject(bench.database.redis, 'new', NEW, { c: ['item-500'] });
+      isThere = true;
+    };
+    const { embedder, vectors } = bench.ports;
+    const parts =
+      when === 'embedded'
+        ? {
+            embedder: wrapEmbedder(embedder, async (texts) => {
+              if (isItems(texts)) await create();
+              return null;
+            }),
+          }
+        : {
+            vectors: {
+              ...vectors,
+              fetch: async (...asked: Parameters<typeof vectors.fetch>) => (await create(), vectors.fetch(...asked)),
+            },
+          };
+    const run = await bench.run({}, parts);
+    expect(run).toMatchObject({ state: 'succeeded', error: null });
+    expect(reportOf(run)).toMatchObject({ embedded: 50, proof: { items: 50, vectors: 50, missing: 0 } });
+    await expectIndex(bench, 'new', NEW, { 'item-500': 'c' });
+    expect(await bench.database.redis.exists('cluster:lock:new')).toBe(0);
+  });
+});
+
+describe('the texts of a report', () => {
+  it('are those that the embedder embedded, also if a limit ended a try of the batch', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(100));
+    let calls = 0;
+    // The whole batch is too much; its first half is embedded; then nothing is, down to one text.
+    bench.gemini.setFaults({ call: () => ([1, 3, 4, 5, 6, 7, 8].includes(calls++) ? 'rate-limit' : null) });
+    const run = await bench.runQueued({ scope: { project: 'p1' } });
+    expect(run).toMatchObject({ state: 'succeeded', result: { embedded: 100, texts: 101 } });
+    expect(bench.gemini.textsEmbedded()).toBe(101);
   });
 });
