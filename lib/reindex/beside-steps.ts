@@ -2,20 +2,20 @@ import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { VectorIndex } from '../ports/vector-index.js';
-import type { StepOutcome, Attempt } from '../runs/model.js';
+import type { Attempt, StepOutcome } from '../runs/model.js';
 import { runsOf } from '../runs/recent.js';
 import { fieldsOf } from '../runs/traits.js';
-import { removePlace, isSameRecipe, loadIndexModels, modelOf, olderSuffixes } from '../soulcaster/index-models.js';
-import { inputOf, stateOf, enterPhase, continueLater, type Comparison, type ProjectState } from './checkpoint.js';
-import { throwIfAborted, type ReindexPorts } from './context.js';
-import { loadFound, entryOf } from './find-step.js';
-import { withListed } from './lists.js';
+import { isSameRecipe, loadIndexModels, modelOf, olderSuffixes, removePlace } from '../soulcaster/index-models.js';
+import { type Comparison, continueLater, enterPhase, inputOf, type ProjectState, stateOf } from './checkpoint.js';
+import { type ReindexPorts, throwIfAborted } from './context.js';
+import { entryOf, loadFound } from './find-step.js';
 import { readItems } from './items.js';
+import { withListed } from './lists.js';
 import { isRefusal, SKIP_REASONS } from './model.js';
-import type { RepairContext } from './repair.js';
-import { pages, listIds } from './namespace.js';
+import { listIds, pages } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { compareWithItems, searchSample } from './prove-step.js';
+import type { RepairContext } from './repair.js';
 
 /** Items per request. */
 const PAGE = 100;

@@ -1,9 +1,9 @@
-import { toAppError, AppError } from '../errors.js';
-import { type Recipe, isSameRecipe, TEXT_RULE } from '../soulcaster/index-models.js';
-import type { Beside, ReindexInput } from './model.js';
+import { AppError, toAppError } from '../errors.js';
 import type { Clock, Embedder, Log, ObjectStore, RedisPort, VectorIndex } from '../ports/index.js';
 import type { RunRecord } from '../runs/model.js';
+import { isSameRecipe, type Recipe, TEXT_RULE } from '../soulcaster/index-models.js';
 import { inputOf } from './checkpoint.js';
+import type { Beside, ReindexInput } from './model.js';
 
 export interface ReindexPorts {
   readonly clock: Clock;

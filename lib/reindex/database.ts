@@ -1,7 +1,7 @@
-import { classifyKey } from '../soulcaster/keys.js';
 import { AppError } from '../errors.js';
 import type { RedisCommand, RedisPort, RedisValue, Reply } from '../ports/redis.js';
 import { inHalves } from '../redis/halving.js';
+import { classifyKey } from '../soulcaster/keys.js';
 
 /**
  * Names of keys by project, which is also the namespace. '' stands for data from before there were projects, which is kept

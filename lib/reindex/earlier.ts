@@ -1,9 +1,9 @@
+import { z } from 'zod';
 import type { ObjectStore } from '../ports/store.js';
 import { taskResults } from '../runs/markers.js';
 import { loadRun } from '../runs/records.js';
-import { z } from 'zod';
 import { listBatches, loadBatch } from './batches.js';
-import { type EmbedResult, loadPartial, type Fingerprint } from './embed-task.js';
+import { type EmbedResult, type Fingerprint, loadPartial } from './embed-task.js';
 import { isRefusal, SKIP_REASONS } from './model.js';
 
 /** Fingerprints of the vectors that an earlier run wrote, by project and item. */

@@ -1,25 +1,25 @@
 import { z } from 'zod';
-import { type Json, decodeJson, encodeJson } from '../json.js';
+import { decodeJson, encodeJson, type Json } from '../json.js';
+import type { ObjectStore } from '../ports/store.js';
+import type { StoredVector, VectorIndex } from '../ports/vector-index.js';
 import type { Attempt, RunRecord, Turn } from '../runs/model.js';
 import { keepLocks } from '../soulcaster/locks.js';
 import { readBatch } from './batches.js';
-import { inputOf, stateOf, type ReindexCheckpoint } from './checkpoint.js';
+import { inputOf, type ReindexCheckpoint, stateOf } from './checkpoint.js';
 import { type ReindexPorts, type ReindexSettings, throwIfAborted } from './context.js';
+import { type ItemMetadata, readItems, type ReadyItem } from './items.js';
 import {
   addSpent,
+  type ItemRef,
   NOTHING_SPENT,
   type ReindexInput,
-  type Spent,
   SKIP_REASONS,
-  spentSchema,
-  type ItemRef,
   type SkipReason,
+  type Spent,
+  spentSchema,
 } from './model.js';
-import { unlessRefused, isIndexRefusal } from './refusal.js';
-import type { ObjectStore } from '../ports/store.js';
-import type { StoredVector, VectorIndex } from '../ports/vector-index.js';
-import { readItems, type ReadyItem, type ItemMetadata } from './items.js';
-import { openEmbedding, isCode, isLimitError, type Embedded, type Embedding, lengthOf } from './vectors.js';
+import { isCode, isIndexRefusal, unlessRefused } from './refusal.js';
+import { type Embedded, type Embedding, isLimitError, lengthOf, openEmbedding } from './vectors.js';
 
 /** A type, not an interface: it is stored as JSON. */
 export type EmbedResult = { readonly prints: readonly Fingerprint[]; readonly spent: Spent };

@@ -1,15 +1,15 @@
-import type { Attempt, StepOutcome } from '../runs/model.js';
-import { inputOf, continueLater, stateOf, type ReindexCheckpoint } from './checkpoint.js';
-import { throwIfAborted, type ReindexPorts } from './context.js';
-import { beginWalk, nameCounter, NEW_WALK, walkAgain, scanReplies } from '../redis/scan.js';
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors.js';
 import { decodeJson } from '../json.js';
+import type { RedisPort, RedisValue } from '../ports/redis.js';
 import type { ObjectStore } from '../ports/store.js';
+import { beginWalk, nameCounter, NEW_WALK, scanReplies, walkAgain } from '../redis/scan.js';
+import type { Attempt, StepOutcome } from '../runs/model.js';
 import { classifyKey } from '../soulcaster/keys.js';
+import { continueLater, inputOf, type ReindexCheckpoint, stateOf } from './checkpoint.js';
+import { type ReindexPorts, throwIfAborted } from './context.js';
 import { canBeProject } from './database.js';
 import { itemsOnly, projectsIn, type ReindexScope, type SkipReason } from './model.js';
-import type { RedisPort, RedisValue } from '../ports/redis.js';
 
 /** Ids in one stored object: about a megabyte. */
 const IDS_PER_CHUNK = 20_000;

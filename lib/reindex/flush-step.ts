@@ -1,7 +1,7 @@
 import type { Attempt, StepOutcome } from '../runs/model.js';
-import { enterPhase, inputOf, stateOf, withProject, type ProjectState, type ReindexCheckpoint } from './checkpoint.js';
-import { throwIfAborted, type ReindexPorts } from './context.js';
-import { labelOf, saveModels, type NamespaceModel } from '../soulcaster/index-models.js';
+import { labelOf, type NamespaceModel, saveModels } from '../soulcaster/index-models.js';
+import { enterPhase, inputOf, type ProjectState, type ReindexCheckpoint, stateOf, withProject } from './checkpoint.js';
+import { type ReindexPorts, throwIfAborted } from './context.js';
 import { unlessRefused } from './refusal.js';
 
 /**

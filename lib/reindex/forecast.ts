@@ -1,17 +1,17 @@
 import { AppError } from '../errors.js';
-import type { EmbedderLimits, Embedder } from '../ports/embedder.js';
-import { reindexCommand, type ReindexInput, addSpent, MOST_NAMED, type Skipped } from './model.js';
-import { CHARACTERS_PER_TOKEN, batchSize, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
 import type { Json } from '../json.js';
+import type { Embedder, EmbedderLimits } from '../ports/embedder.js';
 import type { RunFailure, StepOutcome } from '../runs/model.js';
 import {
-  withFindings,
-  withProject,
   type ProjectPlan,
   type ProjectState,
   type ReindexCheckpoint,
+  withFindings,
+  withProject,
 } from './checkpoint.js';
+import { batchSize, CHARACTERS_PER_TOKEN, type ReindexPorts, type ReindexSettings, throwIfAborted } from './context.js';
 import { readItems } from './items.js';
+import { addSpent, MOST_NAMED, reindexCommand, type ReindexInput, type Skipped } from './model.js';
 import { pages } from './namespace.js';
 import { describeRefusedNamespaces } from './refusal.js';
 

@@ -1,10 +1,10 @@
 import { AppError } from '../errors.js';
 import { runDirectly } from '../runs/model.js';
-import { recipeWords, type NamespaceModel, type Recipe } from '../soulcaster/index-models.js';
+import { type NamespaceModel, type Recipe, recipeWords } from '../soulcaster/index-models.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { isLimitError, openEmbedding, type Embedded, type Embedding } from './vectors.js';
 import { readItems } from './items.js';
-import { placeOptions, reindexCommand, type Beside } from './model.js';
+import { type Beside, placeOptions, reindexCommand } from './model.js';
+import { type Embedded, type Embedding, isLimitError, openEmbedding } from './vectors.js';
 
 type Settings = Pick<ReindexSettings, 'cutCodePoints' | 'dimensions' | 'patience'>;
 

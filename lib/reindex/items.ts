@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import xxhash from 'xxhash-wasm';
 import type { RedisCommand, RedisPort } from '../ports/redis.js';
-import { runCommands, listOf, TOO_LARGE, WRONG_TYPE, type Answer, clusterItemsKey, itemKey } from './database.js';
+import { type Answer, clusterItemsKey, itemKey, listOf, runCommands, TOO_LARGE, WRONG_TYPE } from './database.js';
 import type { ItemRef, SkipReason } from './model.js';
 
 const hasher = await xxhash();

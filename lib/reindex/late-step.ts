@@ -3,20 +3,20 @@ import type { Attempt, StepOutcome } from '../runs/model.js';
 import { keepLocks, takeLocks } from '../soulcaster/locks.js';
 import { cutBatches, OBJECTS_AT_ONCE, readBatch, storeBatches, withRange } from './batches.js';
 import {
+  continueLater,
   enterPhase,
   inputOf,
-  continueLater,
   newProject,
-  stateOf,
-  withProject,
   type ProjectState,
   type ReindexCheckpoint,
+  stateOf,
+  withProject,
 } from './checkpoint.js';
-import { batchSize, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
+import { batchSize, type ReindexPorts, type ReindexSettings, throwIfAborted } from './context.js';
 import { lockedProjects } from './embed-task.js';
+import { addNewProjects, entryOf, type FoundProject, loadFound } from './find-step.js';
 import { readClusters, withListed } from './lists.js';
-import { addNewProjects, loadFound, entryOf, type FoundProject } from './find-step.js';
-import { itemsOnly, type Batch, type ItemRef } from './model.js';
+import { type Batch, type ItemRef, itemsOnly } from './model.js';
 import { findIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { unlessRefused } from './refusal.js';

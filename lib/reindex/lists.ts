@@ -1,15 +1,15 @@
 import type { RedisPort } from '../ports/redis.js';
 import {
-  runCommands,
-  listOf,
-  textOf,
   canBeCluster,
   canBeItem,
+  clusterItemsKey,
+  clusterKey,
   clustersKey,
   createdKey,
   itemKey,
-  clusterItemsKey,
-  clusterKey,
+  listOf,
+  runCommands,
+  textOf,
 } from './database.js';
 import type { FoundProject } from './find-step.js';
 import type { Conflict } from './model.js';

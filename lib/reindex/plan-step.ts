@@ -2,36 +2,36 @@ import { AppError } from '../errors.js';
 import type { VectorPage } from '../ports/vector-index.js';
 import type { Attempt, StepOutcome } from '../runs/model.js';
 import {
+  type IndexModels,
   isSameRecipe,
   loadIndexModels,
   modelOf,
   saveBeside,
   suffixesBeside,
-  type IndexModels,
 } from '../soulcaster/index-models.js';
 import { takeLocks } from '../soulcaster/locks.js';
 import { cutBatches, storeBatches, withRange } from './batches.js';
 import {
+  continueLater,
   enterPhase,
   inputOf,
-  continueLater,
   newProject,
-  stateOf,
-  withFindings,
-  withProject,
   type ProjectPlan,
   type ProjectState,
   type ReindexCheckpoint,
+  stateOf,
+  withFindings,
+  withProject,
 } from './checkpoint.js';
-import { batchSize, estimateTextTokens, throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
-import { endDryRun, measureProject, assertWithinOneDay, forecast } from './forecast.js';
-import { loadEarlierPrints, findUnfinishedProjects, type EarlierPrints } from './earlier.js';
-import { lockedProjects, savePartial, hasMetadata } from './embed-task.js';
-import { readClusters } from './lists.js';
-import { loadFound, entryOf, type Found, type FoundProject } from './find-step.js';
+import { batchSize, estimateTextTokens, type ReindexPorts, type ReindexSettings, throwIfAborted } from './context.js';
+import { type EarlierPrints, findUnfinishedProjects, loadEarlierPrints } from './earlier.js';
+import { hasMetadata, lockedProjects, savePartial } from './embed-task.js';
+import { entryOf, type Found, type FoundProject, loadFound } from './find-step.js';
+import { assertWithinOneDay, endDryRun, forecast, measureProject } from './forecast.js';
+import { otherModelError, sampleModel, unknownModelError } from './index-model.js';
 import { readItems } from './items.js';
-import { itemsOnly, NOTHING_SPENT, type ItemRef, type ReindexInput } from './model.js';
-import { otherModelError, unknownModelError, sampleModel } from './index-model.js';
+import { readClusters } from './lists.js';
+import { type ItemRef, itemsOnly, NOTHING_SPENT, type ReindexInput } from './model.js';
 import { findIds, namespacesOf } from './namespace.js';
 import { unlessRefused } from './refusal.js';
 

@@ -1,11 +1,11 @@
 import { AppError } from '../errors.js';
-import { runDirectly, type Attempt, type StepOutcome } from '../runs/model.js';
 import { runOne } from '../redis/run-one.js';
-import { answerOf, canBeProject } from './database.js';
+import { type Attempt, runDirectly, type StepOutcome } from '../runs/model.js';
 import { enterPhase, inputOf, stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
-import { isLimitError, openEmbedding, PROBE_TEXT } from './vectors.js';
+import { answerOf, canBeProject } from './database.js';
 import { projectsIn, type ReindexScope } from './model.js';
+import { isLimitError, openEmbedding, PROBE_TEXT } from './vectors.js';
 
 /** The application compares by cosine, and its threshold is only valid for cosine. */
 const METRIC = 'COSINE';

@@ -1,28 +1,28 @@
 import { AppError } from '../errors.js';
+import type { VectorIndex } from '../ports/vector-index.js';
 import type { StepOutcome } from '../runs/model.js';
 import { keepLocks } from '../soulcaster/locks.js';
 import {
+  continueLater,
   enterPhase,
   inputOf,
-  continueLater,
-  refusedFirst,
   newProject,
+  type ProjectState,
+  refusedFirst,
+  type ReindexCheckpoint,
   stateOf,
   withProject,
-  type ProjectState,
-  type ReindexCheckpoint,
 } from './checkpoint.js';
 import { throwIfAborted } from './context.js';
-import { unlessRefused } from './refusal.js';
 import { lockedProjects } from './embed-task.js';
-import { addNewProjects, loadFound, entryOf, type FoundProject } from './find-step.js';
+import { addNewProjects, entryOf, type FoundProject, loadFound } from './find-step.js';
 import { withListed } from './lists.js';
-import { embedMissing, findGone, removeStrays, type RepairContext } from './repair.js';
 import { addSpent, isRefusal, itemsOnly, type Skipped, type SkipReason } from './model.js';
 import { findIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { loadSkippedItems } from './reconcile-task.js';
-import type { VectorIndex } from '../ports/vector-index.js';
+import { unlessRefused } from './refusal.js';
+import { embedMissing, findGone, removeStrays, type RepairContext } from './repair.js';
 
 /** How often items created or deleted in the meantime are repaired before they fail the proof. */
 const ROUNDS = 3;

@@ -1,20 +1,20 @@
 import type { Json } from '../json.js';
-import { taskResult } from '../runs/markers.js';
 import type { StoredVector } from '../ports/vector-index.js';
+import { taskResult } from '../runs/markers.js';
 import type { Attempt, RunRecord, Turn } from '../runs/model.js';
-import { originOf, loadReconcileBatch } from './batches.js';
+import { loadReconcileBatch, originOf } from './batches.js';
 import { stateOf } from './checkpoint.js';
 import type { ReindexPorts, ReindexSettings } from './context.js';
 import {
   embedItems,
+  type EmbedResult,
+  type Fingerprint,
   hashOf,
   isAsWritten,
-  type Fingerprint,
   renewLocksPeriodically,
-  type EmbedResult,
 } from './embed-task.js';
-import { readItems, type ReadItem } from './items.js';
-import { addSpent, NOTHING_SPENT, type ItemRef, type SkipReason, type Spent } from './model.js';
+import { type ReadItem, readItems } from './items.js';
+import { addSpent, type ItemRef, NOTHING_SPENT, type SkipReason, type Spent } from './model.js';
 import { unlessRefused } from './refusal.js';
 
 /** A type, not an interface: it is stored as JSON. */

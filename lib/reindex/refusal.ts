@@ -9,7 +9,7 @@ export function isIndexRefusal(error: unknown): error is AppError {
   return error instanceof AppError && REFUSALS.has(error.code);
 }
 
-function hasCode(error: unknown, code: ErrorCode): error is AppError {
+export function isCode(error: unknown, code: ErrorCode): error is AppError {
   return error instanceof AppError && error.code === code;
 }
 
@@ -31,8 +31,8 @@ export async function unlessRefused<T>(
       return { done: await work() };
     } catch (error) {
       if (isIndexRefusal(error)) return refusedResult(error);
-      const isUnavailable = hasCode(error, 'vector-unavailable');
-      if (!isUnavailable && !hasCode(error, 'vector-denied')) throw error;
+      const isUnavailable = isCode(error, 'vector-unavailable');
+      if (!isUnavailable && !isCode(error, 'vector-denied')) throw error;
       if (!(await canWriteDefaultNamespace(vectors))) throw error;
       // The index may have recovered between the failure and the probe: the namespace is tried a second time.
       if (!isUnavailable || hasFailed) return refusedResult(error);

@@ -1,20 +1,18 @@
 import type { RedisPort } from '../ports/redis.js';
-import { runDirectly, type Attempt } from '../runs/model.js';
-import { runCommands, textOf, itemKey } from './database.js';
-import { batchSize, type ReindexPorts, type ReindexSettings } from './context.js';
+import { type Attempt, runDirectly } from '../runs/model.js';
+import { batchSize, type ReindexPorts, type RunContext } from './context.js';
+import { itemKey, runCommands, textOf } from './database.js';
 import { embedItems } from './embed-task.js';
-import { readClusters } from './lists.js';
 import type { FoundProject } from './find-step.js';
-import { addSpent, NOTHING_SPENT, type ItemRef, type SkipReason, type Spent } from './model.js';
+import { readClusters } from './lists.js';
+import { addSpent, type ItemRef, NOTHING_SPENT, type SkipReason, type Spent } from './model.js';
 import { pages, removeIds } from './namespace.js';
 
-export interface RepairContext {
-  readonly ports: ReindexPorts;
-  readonly settings: ReindexSettings;
+export interface RepairContext extends RunContext {
   readonly attempt: Attempt;
 }
 
-export interface RepairResult {
+interface RepairResult {
   /** Items that have a vector now. */
   readonly embedded: readonly string[];
   readonly gone: readonly string[];

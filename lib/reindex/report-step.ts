@@ -1,23 +1,22 @@
 import type { Json } from '../json.js';
 import type { Attempt, RunFailure, StepOutcome } from '../runs/model.js';
+import { labelOf, type NamespaceModel, removeNamespaces, saveModels } from '../soulcaster/index-models.js';
 import { releaseLocks } from '../soulcaster/locks.js';
-import { inputOf, stateOf, type ProjectState, type ReindexCheckpoint } from './checkpoint.js';
+import { inputOf, type ProjectState, type ReindexCheckpoint, stateOf } from './checkpoint.js';
 import type { ReindexPorts } from './context.js';
+import { lockedProjects, embeddingSpent } from './embed-task.js';
+import { estimateCost } from './forecast.js';
 import {
-  retryCommand,
   addSpent,
   isRefusal,
   MOST_NAMED,
   type ReindexInput,
   type ReindexMode,
+  retryCommand,
   type Skipped,
 } from './model.js';
-import { labelOf, removeNamespaces, saveModels, type NamespaceModel } from '../soulcaster/index-models.js';
-import { lockedProjects } from './embed-task.js';
-import { estimateCost } from './forecast.js';
-import { describeRefusedNamespaces, projectNames } from './refusal.js';
-import { embeddingSpent } from './embed-task.js';
 import { reconcileResults } from './reconcile-task.js';
+import { describeRefusedNamespaces, projectNames } from './refusal.js';
 
 interface Totals {
   embedded: number;

@@ -10,9 +10,9 @@ import type {
   TaskPhase,
 } from '../runs/model.js';
 import { releaseLocks } from '../soulcaster/locks.js';
-import { enterPhase, inputOf, stateOf } from './checkpoint.js';
 import { compareStep, dropStep } from './beside-steps.js';
-import { batchesPerMinute, type ReindexPorts, type ReindexSettings, contextOfRun, type RunContext } from './context.js';
+import { enterPhase, inputOf, stateOf } from './checkpoint.js';
+import { batchesPerMinute, contextOfRun, type ReindexPorts, type ReindexSettings, type RunContext } from './context.js';
 import { embedTask, lockedProjects } from './embed-task.js';
 import { scanStep } from './find-step.js';
 import { flushStep } from './flush-step.js';
@@ -21,8 +21,8 @@ import { lateStep } from './late-step.js';
 import { planStep } from './plan-step.js';
 import { preflightStep } from './preflight.js';
 import { proveStep } from './prove-step.js';
-import { reportStep } from './report-step.js';
 import { reconcileTask } from './reconcile-task.js';
+import { reportStep } from './report-step.js';
 import { REINDEX_DRY_RUN_LEASE } from './start.js';
 
 /** Runs that write vectors exclude each other. */

@@ -3,10 +3,10 @@ import { AppError } from '../errors.js';
 import type { Engine, Started } from '../runs/engine.js';
 import { isOver } from '../runs/model.js';
 import { loadRun } from '../runs/records.js';
-import { isSameRecipe, recipeWords, type Recipe } from '../soulcaster/index-models.js';
+import { isSameRecipe, type Recipe, recipeWords } from '../soulcaster/index-models.js';
 import { firstCheckpoint, inputOf } from './checkpoint.js';
-import { reindexCommand, reindexInputSchema, type ReindexInput } from './model.js';
-import { type ReindexPorts, type ReindexSettings, contextFor } from './context.js';
+import { contextFor, type ReindexPorts, type ReindexSettings } from './context.js';
+import { reindexCommand, type ReindexInput, reindexInputSchema } from './model.js';
 import { assertIndexFits, assertScopeExists } from './preflight.js';
 
 /** The lease of dry runs, which need not wait for a re-index. */

@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '../errors.js';
-import type { Turn } from '../runs/model.js';
-import { throwIfAborted, type ReindexPorts, type ReindexSettings } from './context.js';
-import { addSpent, NOTHING_SPENT, type SkipReason, type Spent } from './model.js';
 import type { Embedder } from '../ports/embedder.js';
+import type { Turn } from '../runs/model.js';
+import { type ReindexPorts, type ReindexSettings, throwIfAborted } from './context.js';
+import { addSpent, NOTHING_SPENT, type SkipReason, type Spent } from './model.js';
+import { isCode } from './refusal.js';
 
 /** Why the embedder gave no usable vector for a text. */
 type Refusal = Extract<SkipReason, 'refused' | 'embedder-failed' | 'bad-embedding'>;
@@ -122,10 +123,6 @@ export function openEmbedding(ports: Needs, limits: Limits, signal: AbortSignal,
 /** Whether a call with fewer texts may succeed: a limit refuses a whole call even if a part of it would fit. */
 export function isLimitError(error: unknown): boolean {
   return isCode(error, 'embedder-limit') || isCode(error, 'embedder-quota');
-}
-
-export function isCode(error: unknown, code: AppError['code']): error is AppError {
-  return error instanceof AppError && error.code === code;
 }
 
 /** Waits for a rate limit, for as long as the service says or longer each time, and retries. */

@@ -1,9 +1,8 @@
 import { factFields, factsNeed, factsOf, listFacts, mergeFacts } from '../soulcaster/project-scope.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
-import { needsFacts } from '../soulcaster/selection.js';
+import { matchesGlob, needsFacts } from '../soulcaster/selection.js';
 import type { Fields, Text } from '../soulcaster/text.js';
 import { endsRecord, keyOf, startsRecord, type RecordLine } from '../snapshot/record.js';
-import { matchesGlob } from '../soulcaster/selection.js';
 import type { LineObserver } from '../snapshot/check-part.js';
 import type { Scope } from './model.js';
 import { itemsIn, projectsOf, selectionOf, isInVectors, namedKeys, possibleMatcher, type ScopeFacts } from './scope.js';

@@ -3,14 +3,9 @@ import { AppError } from '../errors.js';
 import type { BackendStats } from '../ports/backend.js';
 import type { RunRecord } from '../runs/model.js';
 import type { RedisPort } from '../ports/redis.js';
-import {
-  findUnlisted,
-  inspectProject,
-  type FullReport,
-  type ProjectReport,
-  type Rule,
-  type Violation,
-} from '../soulcaster/invariants.js';
+import { findUnlisted } from '../soulcaster/invariants/unlisted.js';
+import { inspectProject, type FullReport, type ProjectReport } from '../soulcaster/invariants.js';
+import type { Rule, Violation } from '../soulcaster/invariants/rules.js';
 import { classifyKey, type ClassifiedKey } from '../soulcaster/keys.js';
 import { scanNames } from '../snapshot/scan/pages.js';
 import { sizesOf, loadManifest, type Manifest } from '../snapshot/manifest.js';

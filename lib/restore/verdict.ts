@@ -1,6 +1,6 @@
 import { isId } from '../runs/ids.js';
 import type { RunFailure } from '../runs/model.js';
-import { RULES, type Rule } from '../soulcaster/invariants.js';
+import { RULES, type Rule } from '../soulcaster/invariants/rules.js';
 import type { RestoreContext } from './context.js';
 import type { InspectedProject } from './inspect-task.js';
 import type { Gone } from './prove-task.js';

@@ -2,12 +2,12 @@ import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
-import { changesOnFailedAttempt, failureWithRemains, releaseOrWarn, changesOnEnd, willBeRetried } from './ending.js';
-import { publishTasks, attemptMessage } from './messages.js';
-import { changesOnWait, changesOnWake, scheduleWake, canWait } from './waiting.js';
-import { hasAdvanced, type Budget, type OpenAttempt } from './attempt.js';
+import { type Budget, hasAdvanced, type OpenAttempt } from './attempt.js';
+import { changesOnEnd, changesOnFailedAttempt, failureWithRemains, releaseOrWarn, willBeRetried } from './ending.js';
 import { missingTasks, writeMarker } from './markers.js';
+import { attemptMessage, publishTasks } from './messages.js';
 import type { RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from './model.js';
+import { canWait, changesOnWait, changesOnWake, scheduleWake } from './waiting.js';
 
 export type EnginePorts = Pick<Ports, 'clock' | 'log' | 'queue' | 'store'>;
 

@@ -1,19 +1,19 @@
-import type { Json } from '../json.js';
-import type { Ports } from '../ports/index.js';
 import { AppError } from '../errors.js';
+import type { Json } from '../json.js';
+import type { Clock } from '../ports/clock.js';
+import type { Ports } from '../ports/index.js';
 import {
   handOverLease,
-  isLeaseUnchanged,
   isHeldByAttempt,
-  releaseLease,
-  renewLease,
+  isLeaseUnchanged,
   type Lease,
   type LeaseTimes,
+  releaseLease,
+  renewLease,
 } from './lease.js';
 import { taskResults } from './markers.js';
 import type { Attempt, Progress, RunRecord } from './model.js';
-import { saveRun, type HeldRecord } from './records.js';
-import type { Clock } from '../ports/clock.js';
+import { type HeldRecord, saveRun } from './records.js';
 
 const REPORT_INTERVAL_MS = 2000;
 

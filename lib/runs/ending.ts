@@ -1,7 +1,7 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
-import { freeLease } from './lease.js';
 import type { Budget } from './attempt.js';
+import { freeLease } from './lease.js';
 import { isOver, type RunDefinition, type RunFailure, type RunRecord } from './model.js';
 import { loadRun, saveRun } from './records.js';
 

@@ -1,11 +1,11 @@
 import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { AppError } from '../errors.js';
-import { tasksOf, type TaskGroup } from './messages.js';
-import { keepLease, type LeaseTimes } from './lease.js';
-import { CONFIRM_MS, type Budget, monotonicNow, createLeaseWatchdog } from './attempt.js';
 import type { EnginePorts } from './attempt-work.js';
+import { type Budget, CONFIRM_MS, createLeaseWatchdog, monotonicNow } from './attempt.js';
+import { keepLease, type LeaseTimes } from './lease.js';
 import { hasMarker, writeMarker } from './markers.js';
+import { type TaskGroup, tasksOf } from './messages.js';
 import type { RunRecord, TaskPhase } from './model.js';
 
 /** The outcome of the tasks of one message. */

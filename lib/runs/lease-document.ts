@@ -1,10 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
+import { AppError } from '../errors.js';
 import { decodeJson } from '../json.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
 import { MAX_FENCE } from './model.js';
-import { randomUUID } from 'node:crypto';
-import { AppError } from '../errors.js';
 
 const LEASES = 'leases/';
 const SUFFIX = '.json';

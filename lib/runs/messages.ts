@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
-import type { QueueFlow, QueueMessage } from '../ports/queue.js';
 import type { Ports } from '../ports/index.js';
+import type { QueueFlow, QueueMessage } from '../ports/queue.js';
 import type { RunRecord, TaskPhase } from './model.js';
 
 const messageSchema = z.union([

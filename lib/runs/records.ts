@@ -1,9 +1,9 @@
-import { AppError } from '../errors.js';
 import { passOver } from '../control/authenticated-store.js';
+import { AppError } from '../errors.js';
 import { decodeJson, encodeJson, type Json } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { isId } from './ids.js';
-import { runRecordSchema, type Progress, type RunDefinition, type RunRecord } from './model.js';
+import { type Progress, type RunDefinition, type RunRecord, runRecordSchema } from './model.js';
 import { fieldsOf } from './traits.js';
 
 /** A run record and the etag to swap it with. */

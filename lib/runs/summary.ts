@@ -1,10 +1,10 @@
 import type { Json } from '../json.js';
-import { traitsOf } from '../run-kinds.js';
-import { doingOf, isOver, type RunRecord } from './model.js';
-import { fieldsOf } from './traits.js';
 import type { ObjectStore } from '../ports/store.js';
+import { traitsOf } from '../run-kinds.js';
 import { countMarkers } from './markers.js';
+import { doingOf, isOver, type RunRecord } from './model.js';
 import { loadRun } from './records.js';
+import { fieldsOf } from './traits.js';
 
 /** What every view of a run shows, taken from its record. Times in ISO 8601. */
 export interface RunSummary extends Pick<

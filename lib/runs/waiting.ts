@@ -1,8 +1,8 @@
 import type { AppError, ErrorCode } from '../errors.js';
 import type { Ports } from '../ports/index.js';
+import type { Budget } from './attempt.js';
 import { failureOf } from './ending.js';
 import { keepLease } from './lease.js';
-import type { Budget } from './attempt.js';
 import { attemptMessage } from './messages.js';
 import type { RunRecord } from './model.js';
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { Alerter, Delivery, Reachable, AlertNotice } from '../ports/alerter.js';
-import type { Clock } from '../ports/clock.js';
-import { networkCode, findObjection, readText } from './rest.js';
-import { withRetry, type RetryPolicy, parseRetryAfter } from './retry.js';
 import { AppError } from '../errors.js';
+import type { Alerter, AlertNotice, Delivery, Reachable } from '../ports/alerter.js';
+import type { Clock } from '../ports/clock.js';
+import { findObjection, networkCode, readText } from './rest.js';
+import { parseRetryAfter, type RetryPolicy, withRetry } from './retry.js';
 
 interface AlertWebhookOptions {
   /** `ALERT_WEBHOOK_URL`; null when alerts are not sent. */

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { GitHub, GitHubIdentity, GitHubRate } from '../ports/github.js';
-import { checkApiUrl, callRest, checkToken, type RestAnswer, type RestCall } from './rest.js';
-import { withRetry, type RetryPolicy, parseRetryAfter } from './retry.js';
-import { AppError } from '../errors.js';
+import { callRest, checkApiUrl, checkToken, type RestAnswer, type RestCall } from './rest.js';
+import { parseRetryAfter, type RetryPolicy, withRetry } from './retry.js';
 
 interface GitHubOptions {
   /** `GITHUB_API_URL`: https://api.github.com, or the address of a GitHub Enterprise Server with /api/v3. */

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
-import type { Clock } from '../ports/clock.js';
 import type { Heartbeat, HeartbeatSignal } from '../ports/alerter.js';
+import type { Clock } from '../ports/clock.js';
 import { findObjection, readText } from './rest.js';
 import { parseRetryAfter, type RetryPolicy, withRetry } from './retry.js';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../errors.js';
-import { PROVIDERS, type Provider, type ProviderReport, type ProviderStatus } from '../ports/provider-status.js';
+import { type Provider, type ProviderReport, PROVIDERS, type ProviderStatus } from '../ports/provider-status.js';
 import { readBytes } from './rest.js';
 
 /** Parses a page; null when the page has another form. */

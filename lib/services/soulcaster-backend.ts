@@ -3,7 +3,7 @@ import { AppError } from '../errors.js';
 import type { Backend } from '../ports/backend.js';
 import type { Clock } from '../ports/clock.js';
 import { checkApiUrl, parseJson, readBytes } from './rest.js';
-import { withRetry, type RetryPolicy } from './retry.js';
+import { type RetryPolicy, withRetry } from './retry.js';
 
 interface SoulcasterBackendOptions {
   /** `BACKEND_URL`: http(s), with an optional path, without a user; null when no backend is configured. */

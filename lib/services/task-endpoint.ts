@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { parseJson, readText, networkCode } from './rest.js';
 import type { DeploymentClient, EndpointResponse, TaskEndpoint } from '../ports/hosting.js';
+import { networkCode, parseJson, readText } from './rest.js';
 
 const TIMEOUT_MS = 10_000;
 /** Most bytes of a body that are read: a status with all its figures has fewer. */

@@ -1,9 +1,9 @@
-import { callRest, checkApiUrl, type RestAnswer, type RestCall } from './rest.js';
+import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
-import type { UpstashAccount, ProviderBackup, ProviderDatabase } from '../ports/upstash-account.js';
-import { withRetry, type RetryPolicy, parseRetryAfter } from './retry.js';
-import { z } from 'zod';
+import type { ProviderBackup, ProviderDatabase, UpstashAccount } from '../ports/upstash-account.js';
+import { callRest, checkApiUrl, type RestAnswer, type RestCall } from './rest.js';
+import { parseRetryAfter, type RetryPolicy, withRetry } from './retry.js';
 
 export interface UpstashDeveloperOptions {
   /** `UPSTASH_API_URL`: https://api.upstash.com. */

@@ -1,11 +1,8 @@
-import type { RedisPort, RedisCommand } from '../ports/redis.js';
+import type { RedisCommand, RedisPort } from '../ports/redis.js';
 import { checkClusters, checkJobs } from './invariants/clusters.js';
+import { type CheckContext, groups, parseFields, runCommands, setPages } from './invariants/context.js';
 import { checkFeedback } from './invariants/feedback.js';
-import { type CheckContext, runCommands, parseFields, groups, setPages } from './invariants/context.js';
 import { newTally, type Rule, type Violation } from './invariants/rules.js';
-
-export { findUnlisted, type Unlisted } from './invariants/unlisted.js';
-export { RULES, type Rule, type Violation } from './invariants/rules.js';
 
 /** Ids known from a snapshot or an earlier check, which the project's lists may lack. ProjectFacts fits this type. */
 interface KnownIds {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../errors.js';
-import { classifyKey, FAMILIES, type ClassifiedKey, type Family } from './keys.js';
-import { belongingOf, type Belonging, type ProjectFacts } from './project-scope.js';
+import { type ClassifiedKey, classifyKey, FAMILIES, type Family } from './keys.js';
+import { type Belonging, belongingOf, type ProjectFacts } from './project-scope.js';
 import type { Text } from './text.js';
 
 /**

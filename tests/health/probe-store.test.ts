@@ -7,7 +7,7 @@ import { fileStore } from '../../lib/stores/file/store.js';
 import { AppError } from '../../lib/errors.js';
 import { probeConditionalWrites } from '../../lib/health/probe-store.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
-import { collect } from '../contracts/object-store-listings.js';
+import { collect } from '../contracts/object-store.js';
 
 let folder: string;
 let store: ObjectStore;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type ReindexRequest, retryInput } from '../../lib/reindex/start.js';
 import type { RunRecord } from '../../lib/runs/model.js';
-import { retryInput, type ReindexRequest } from '../../lib/reindex/start.js';
 import { inEveryOtherWalk, restarting } from '../snapshot/restarts.js';
 import { openReindexBench, type ReindexBench } from './bench.js';
 import { expectIndex, putProject, someItems, textOf } from './data.js';

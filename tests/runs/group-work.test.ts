@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../lib/errors.js';
 import type { Queue, QueueMessage } from '../../lib/ports/queue.js';
-import { publishRest, parseMessage, type RunMessage, cutGroups, tasksOf } from '../../lib/runs/messages.js';
+import { cutGroups, parseMessage, publishRest, type RunMessage, tasksOf } from '../../lib/runs/messages.js';
 import type { TaskPhase } from '../../lib/runs/model.js';
-import { openBench, SUM, type Bench } from './bench.js';
 import fc from '../support/fast-check.js';
+import { type Bench, openBench, SUM } from './bench.js';
 
 let bench: Bench;
 

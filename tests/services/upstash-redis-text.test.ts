@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import fc, { anyCharacter } from '../support/fast-check.js';
+import { isSentJson, type RedisValue, type WireValue } from '../../lib/ports/redis.js';
+import { parseRetryAfter } from '../../lib/services/retry.js';
 import { encodeBatch } from '../../lib/services/upstash-redis/arguments.js';
 import { redactErrorText } from '../../lib/services/upstash-redis/failures.js';
-import { parseRetryAfter } from '../../lib/services/retry.js';
-import { parseBody, type Body, parseWireBody } from '../../lib/services/upstash-redis/replies.js';
-import { type RedisValue, isSentJson, type WireValue } from '../../lib/ports/redis.js';
+import { type Body, parseBody, parseWireBody } from '../../lib/services/upstash-redis/replies.js';
+import fc, { anyCharacter } from '../support/fast-check.js';
 
 describe('redactErrorText', () => {
   it.each([

@@ -1,10 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, afterAll, beforeAll } from '@jest/globals';
+import type { ServerResponse } from 'node:http';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { bodyOf, type HttpServer, serveHttp } from '../../dev/stand-in-server.js';
 import { startUpstashVector, type UpstashVectorStandIn } from '../../dev/upstash-vector/index.js';
 import type { VectorIndex } from '../../lib/ports/vector-index.js';
-import { towards, vector } from '../contracts/vector-index-fixture.js';
-import { discreet, NOW, vectorRig } from '../contracts/vector-index-rig.js';
-import type { ServerResponse } from 'node:http';
-import { bodyOf, serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
+import { discreet, NOW, towards, vector, vectorRig } from '../contracts/vector-index-fixture.js';
 
 const ITEM = vector('secret-id', towards(0, 3), { title: 'secret-title' });
 

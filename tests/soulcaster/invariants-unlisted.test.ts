@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadWorkspace } from '../../dev/data/index.js';
 import type { RedisPort } from '../../lib/ports/redis.js';
-import { findUnlisted } from '../../lib/soulcaster/invariants.js';
+import { findUnlisted } from '../../lib/soulcaster/invariants/unlisted.js';
 import { classifyKey, type ClassifiedKey } from '../../lib/soulcaster/keys.js';
 import { startChecked, type Checked } from './checked-database.js';
 

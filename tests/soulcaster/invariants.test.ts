@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { checkProject, findUnlisted, RULES, type Rule } from '../../lib/soulcaster/invariants.js';
+import { checkProject } from '../../lib/soulcaster/invariants.js';
+import { findUnlisted } from '../../lib/soulcaster/invariants/unlisted.js';
+import { RULES, type Rule } from '../../lib/soulcaster/invariants/rules.js';
 import { classifyKey } from '../../lib/soulcaster/keys.js';
 import { startChecked, type Checked } from './checked-database.js';
 import { itemBreaches, otherBreaches } from './breaches.js';

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { loadWorkspace } from '../../dev/data/index.js';
-import type { Rule } from '../../lib/soulcaster/invariants.js';
+import type { Rule } from '../../lib/soulcaster/invariants/rules.js';
 
 export const ITEMS = 60;
 

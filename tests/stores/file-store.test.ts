@@ -6,9 +6,8 @@ import { afterEach, beforeEach, describe, expect, it, afterAll, beforeAll } from
 import type { ObjectStore } from '../../lib/ports/store.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { fileStore } from '../../lib/stores/file/store.js';
-import { collect } from '../contracts/object-store-listings.js';
+import { collect, objectStoreContract } from '../contracts/object-store.js';
 import { retryingStore } from '../../lib/stores/retrying.js';
-import { objectStoreContract } from '../contracts/object-store.js';
 
 let folder: string;
 beforeEach(async () => {

@@ -3,7 +3,7 @@ import fc from '../support/fast-check.js';
 import { retryingStore } from '../../lib/stores/retrying.js';
 import { AppError } from '../../lib/errors.js';
 import type { ObjectStore, StoredObject } from '../../lib/ports/store.js';
-import { collect } from '../contracts/object-store-listings.js';
+import { collect } from '../contracts/object-store.js';
 
 const POLICY = { attempts: 3, baseMs: 1, capMs: 10 };
 const clock = { now: () => 0, sleep: () => Promise.resolve() };

@@ -4,7 +4,7 @@ import { retryingStore } from '../../lib/stores/retrying.js';
 import { s3Store, type S3StoreOptions } from '../../lib/stores/s3/store.js';
 import { type FaultAction, type FaultProxy, type ProxiedRequest, startFaultProxy } from '../../dev/fault-proxy.js';
 import { type Radosgw, startRadosgw } from '../../dev/radosgw/index.js';
-import { collect } from '../contracts/object-store-listings.js';
+import { collect } from '../contracts/object-store.js';
 
 let ceph: Radosgw;
 let opened = 0;

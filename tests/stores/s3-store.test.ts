@@ -3,7 +3,7 @@ import { awsWebIdentity, chooseCredentials } from '../../lib/stores/s3/open.js';
 import { s3Store } from '../../lib/stores/s3/store.js';
 import { type FaultAction, type FaultProxy, type ProxiedRequest, startFaultProxy } from '../../dev/fault-proxy.js';
 import { serveHttp, type HttpServer } from '../../dev/stand-in-server.js';
-import { collect } from '../contracts/object-store-listings.js';
+import { collect } from '../contracts/object-store.js';
 
 const proxies: FaultProxy[] = [];
 afterEach(async () => {

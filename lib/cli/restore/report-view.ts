@@ -1,4 +1,4 @@
-import { RULES } from '../../soulcaster/invariants.js';
+import { RULES } from '../../soulcaster/invariants/rules.js';
 import { estimatedUsd } from '../../snapshot/kinds.js';
 import { bytes, count, counted, dollars, duration, keyName, namesHint, printable } from '../output/format.js';
 import { facts, table } from '../output/table.js';

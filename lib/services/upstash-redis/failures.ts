@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.js';
-import { type SentCommand, decodedCommand, type RedisArgument } from '../../ports/redis.js';
+import { decodedCommand, type RedisArgument, type SentCommand } from '../../ports/redis.js';
 
 /** The plan's quota, per month today and per day on older plans (upstash.com/docs/redis/troubleshooting). */
 const QUOTA = /max (?:daily |monthly )?requests? limit exceeded/i;

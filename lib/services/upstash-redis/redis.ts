@@ -12,11 +12,11 @@ import {
   type WireReply,
   type WireValue,
 } from '../../ports/redis.js';
-import { DEFAULT_RETRY, parseRetryAfter, withRetry, type RetryPolicy } from '../retry.js';
-import { encodeBatch, commandPath, type EncodedBatch, type ReadScript } from './arguments.js';
-import { redactErrorText, isQuotaError, isStarting, quotaError, refusalError, unavailableError } from './failures.js';
-import { parseBody, parseItem, ProtocolError, type Body, parseWireBody } from './replies.js';
-import { httpTransport, type HttpAnswer } from './transport.js';
+import { DEFAULT_RETRY, parseRetryAfter, type RetryPolicy, withRetry } from '../retry.js';
+import { commandPath, encodeBatch, type EncodedBatch, type ReadScript } from './arguments.js';
+import { isQuotaError, isStarting, quotaError, redactErrorText, refusalError, unavailableError } from './failures.js';
+import { type Body, parseBody, parseItem, parseWireBody, ProtocolError } from './replies.js';
+import { type HttpAnswer, httpTransport } from './transport.js';
 
 export interface UpstashRedisOptions {
   /** `UPSTASH_REDIS_REST_URL`: https://..., or http:// for a stand-in. */

@@ -1,5 +1,5 @@
-import type { RedisReply, RedisValue, Reply, SentJson, WireValue } from '../../ports/redis.js';
 import type { AppError } from '../../errors.js';
+import type { RedisReply, RedisValue, Reply, SentJson, WireValue } from '../../ports/redis.js';
 import { unavailableError } from './failures.js';
 
 /** The body violates the protocol. The error holds no part of the body, which may contain values. */

@@ -1,5 +1,5 @@
-import type { StoredVector, VectorIndexInfo, VectorMatch, VectorPage } from '../../ports/vector-index.js';
 import { AppError } from '../../errors.js';
+import type { StoredVector, VectorIndexInfo, VectorMatch, VectorPage } from '../../ports/vector-index.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Metadata = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Deployment, DeploymentState, HostedName, HostedVariable } from '../../ports/hosting.js';
 import { AppError } from '../../errors.js';
+import type { Deployment, DeploymentState, HostedName, HostedVariable } from '../../ports/hosting.js';
 import type { RestAnswer } from '../rest.js';
 import { parseRetryAfter } from '../retry.js';
 

@@ -1,5 +1,7 @@
 import type { Clock } from '../../ports/clock.js';
 import type { Deployments, HostedProjects, HostedVariables } from '../../ports/hosting.js';
+import { callRest, checkApiUrl, checkToken, type RestCall } from '../rest.js';
+import { type RetryPolicy, withRetry } from '../retry.js';
 import {
   createdSchema,
   deploymentSchema,
@@ -7,15 +9,13 @@ import {
   parseDeployments,
   parseDomains,
   parseNames,
-  redeployBody,
   parseValue,
   parseVariables,
+  redeployBody,
   refusalError,
   refusedError,
   unavailableError,
 } from './answers.js';
-import { checkApiUrl, callRest, checkToken, type RestCall } from '../rest.js';
-import { withRetry, type RetryPolicy } from '../retry.js';
 
 interface VercelOptions {
   /** `VERCEL_API_URL`: https://api.vercel.com. */

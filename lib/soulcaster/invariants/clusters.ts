@@ -1,5 +1,5 @@
 import type { RedisCommand } from '../../ports/redis.js';
-import { runCommands, parseFields, groups, type CheckContext, setPages, sortedSetPages } from './context.js';
+import { type CheckContext, groups, parseFields, runCommands, setPages, sortedSetPages } from './context.js';
 import { breaksList, CLUSTER_FIELDS, isReadableCluster } from './readable.js';
 
 /** Clusters per group of commands. */

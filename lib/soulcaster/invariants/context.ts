@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js';
 import type { RedisCommand, RedisPort, RedisReply, RedisValue } from '../../ports/redis.js';
-import { pipelineInHalves, saysTooLarge, tooLarge, inHalves } from '../../redis/halving.js';
+import { inHalves, pipelineInHalves, saysTooLarge, tooLarge } from '../../redis/halving.js';
 import type { Tally } from './rules.js';
 
 /** What every check of one project needs. */

@@ -1,7 +1,7 @@
 import type { RedisCommand } from '../../ports/redis.js';
 import { byBytes, inHalves } from '../../redis/halving.js';
-import { runCommands, parseFields, groups, textsOf, type CheckContext, setPages, sortedSetPages } from './context.js';
-import { isReadableItem, ITEM_FIELDS, SOURCES, type ItemFields } from './readable.js';
+import { type CheckContext, groups, parseFields, runCommands, setPages, sortedSetPages, textsOf } from './context.js';
+import { isReadableItem, ITEM_FIELDS, type ItemFields, SOURCES } from './readable.js';
 
 /** Items per group of commands; each takes two. */
 const ITEMS = 200;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { RedisPort, RedisReply, RedisValue } from '../../../lib/ports/redis.js';
+import type { RedisPort, RedisReply, RedisValue } from '../../lib/ports/redis.js';
 
 export interface OpenRedis {
   readonly redis: RedisPort;
