@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
 import type { VectorIndex } from '../ports/vector-index.js';
-import type { Attempt, StepOutcome } from '../runs/model.js';
+import type { StepOutcome } from '../runs/model.js';
 import { runsOf } from '../runs/recent.js';
 import { fieldsOf } from '../runs/traits.js';
 import { isSameRecipe, loadIndexModels, modelOf, olderSuffixes, removePlace } from '../soulcaster/index-models.js';
 import { type Comparison, continueLater, enterPhase, inputOf, type ProjectState, stateOf } from './checkpoint.js';
-import { type ReindexPorts, throwIfAborted } from './context.js';
+import { type ReindexPorts, throwIfAborted, type StepContext } from './context.js';
 import { entryOf, loadFound } from './find-step.js';
 import { readItems } from './items.js';
 import { withListed } from './lists.js';
@@ -15,7 +15,6 @@ import { isRefusal, SKIP_REASONS } from './model.js';
 import { listIds, pages } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { compareWithItems, searchSample } from './prove-step.js';
-import type { RepairContext } from './repair.js';
 
 /** Items per request. */
 const PAGE = 100;
@@ -25,7 +24,7 @@ const NAMED = 5;
  * Removes the old vectors of all projects, after a check that every item has a new one. All projects are checked before
  * anything is removed. If an attempt dies, the next one repeats the step.
  */
-export async function dropStep(work: RepairContext, searched: VectorIndex): Promise<StepOutcome> {
+export async function dropStep(work: StepContext, searched: VectorIndex): Promise<StepOutcome> {
   const { attempt, ports } = work;
   const input = inputOf(attempt.run);
   const state = stateOf(attempt.run);
@@ -66,7 +65,7 @@ export async function dropStep(work: RepairContext, searched: VectorIndex): Prom
  * The vectors that the application searched before: those of the configuration or, once it names the new vectors, all
  * namespaces of the index that were built before them.
  */
-async function listOldIndexes({ ports }: RepairContext, searched: VectorIndex): Promise<VectorIndex[]> {
+async function listOldIndexes({ ports }: StepContext, searched: VectorIndex): Promise<VectorIndex[]> {
   const { place } = ports.vectors;
   const isSwitched = searched.place.index === place.index && searched.place.suffix === place.suffix;
   if (!isSwitched) return [searched];
@@ -76,7 +75,7 @@ async function listOldIndexes({ ports }: RepairContext, searched: VectorIndex): 
 
 /** Why the new vectors of a project cannot replace the old ones; null if they can. */
 async function findFault(
-  work: RepairContext,
+  work: StepContext,
   olds: readonly VectorIndex[],
   project: string,
   items: Set<string>,
@@ -151,7 +150,7 @@ const NEAREST = 10;
  * Queries the old and the new vectors of a project for the nearest neighbours of some items, and counts the common ones.
  * Shows how much search will change, not which of the two is right.
  */
-export async function compareStep(ports: ReindexPorts, old: VectorIndex, attempt: Attempt): Promise<StepOutcome> {
+export async function compareStep({ ports, attempt }: StepContext, old: VectorIndex): Promise<StepOutcome> {
   let state = stateOf(attempt.run);
   const done = new Set(state.compared.map(({ project }) => project));
   const isDue = ({ project, proof }: ProjectState): boolean => !done.has(project) && (proof?.vectors ?? 0) > 0;

@@ -1,6 +1,6 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Clock, Embedder, Log, ObjectStore, RedisPort, VectorIndex } from '../ports/index.js';
-import type { RunRecord } from '../runs/model.js';
+import type { Attempt, RunRecord } from '../runs/model.js';
 import { isSameRecipe, type Recipe, TEXT_RULE } from '../soulcaster/index-models.js';
 import { inputOf } from './checkpoint.js';
 import type { Beside, ReindexInput } from './model.js';
@@ -83,23 +83,29 @@ export interface RunContext {
   readonly settings: ReindexSettings;
 }
 
-/**
- * The index and the embedder of a run, by its input: a variable that changes during the run must not mix vectors of two
- * models. Throws `vector-mismatch` for a run of a version that makes texts by another rule.
- */
+/** What a step of a run works with. */
+export interface StepContext extends RunContext {
+  readonly attempt: Attempt;
+}
+
 export function contextOfRun(
   ports: ReindexPorts,
   settings: ReindexSettings,
   run: Pick<RunRecord, 'input'>,
 ): RunContext {
-  return contextFor(ports, settings, inputOf(run));
+  const own = portsFor(ports, inputOf(run));
+  const { cutCodePoints, dimensions } = own.recipe;
+  return { ports: own, settings: { ...settings, cutCodePoints, dimensions } };
 }
 
-export function contextFor(
+/**
+ * The index and the embedder of a run, by its input: a variable that changes during the run must not mix vectors of two
+ * models. Throws `vector-mismatch` for a run of a version that makes texts by another rule.
+ */
+export function portsFor(
   ports: ReindexPorts,
-  settings: ReindexSettings,
   { beside, recipe: given }: Pick<ReindexInput, 'beside' | 'recipe'>,
-): RunContext {
+): ReindexPorts {
   const recipe = given ?? ports.recipe;
   if (recipe.textRule !== TEXT_RULE) {
     throw new AppError(
@@ -113,12 +119,9 @@ export function contextFor(
   const { model, dimensions } = ports.embedder;
   const isOwn = isSameRecipe({ ...recipe, model, dimensions }, recipe);
   return {
-    ports: {
-      ...ports,
-      recipe,
-      embedder: isOwn ? ports.embedder : ports.elsewhere.embedderOf(recipe),
-      vectors: beside === null ? ports.vectors : ports.elsewhere.indexOf(beside),
-    },
-    settings: { ...settings, dimensions: recipe.dimensions, cutCodePoints: recipe.cutCodePoints },
+    ...ports,
+    recipe,
+    embedder: isOwn ? ports.embedder : ports.elsewhere.embedderOf(recipe),
+    vectors: beside === null ? ports.vectors : ports.elsewhere.indexOf(beside),
   };
 }

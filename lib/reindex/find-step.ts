@@ -4,10 +4,10 @@ import { decodeJson } from '../json.js';
 import type { RedisPort, RedisValue } from '../ports/redis.js';
 import type { ObjectStore } from '../ports/store.js';
 import { beginWalk, nameCounter, NEW_WALK, scanReplies, walkAgain } from '../redis/scan.js';
-import type { Attempt, StepOutcome } from '../runs/model.js';
+import type { StepOutcome } from '../runs/model.js';
 import { classifyKey } from '../soulcaster/keys.js';
-import { continueLater, inputOf, type ReindexCheckpoint, stateOf } from './checkpoint.js';
-import { type ReindexPorts, throwIfAborted } from './context.js';
+import { continueLater, enterPhase, inputOf, type ReindexCheckpoint, stateOf } from './checkpoint.js';
+import { type StepContext, throwIfAborted } from './context.js';
 import { canBeProject } from './database.js';
 import { itemsOnly, projectsIn, type ReindexScope, type SkipReason } from './model.js';
 
@@ -15,16 +15,11 @@ import { itemsOnly, projectsIn, type ReindexScope, type SkipReason } from './mod
 const IDS_PER_CHUNK = 20_000;
 
 /**
- * Walks the whole database once and stores what it finds of the scope; then `next`. A pattern would save nothing: SCAN
+ * Walks the whole database once and stores what it finds of the scope. A pattern would save nothing: SCAN
  * visits every key anyway, and an id may contain characters that are special in patterns.
  */
-export async function scanStep(
-  ports: ReindexPorts,
-  attempt: Attempt,
-  round: string,
-  next: (state: ReindexCheckpoint) => Promise<StepOutcome> | StepOutcome,
-): Promise<StepOutcome> {
-  const { scope } = inputOf(attempt.run);
+export async function scanStep({ ports, attempt }: StepContext): Promise<StepOutcome> {
+  const { dropOld, scope } = inputOf(attempt.run);
   let state = stateOf(attempt.run);
   if (state.cursor === null) state = { ...state, chunks: [], seen: 0, walk: NEW_WALK };
   state = { ...state, walk: await beginWalk(ports.redis, state.walk) };
@@ -32,7 +27,7 @@ export async function scanStep(
   let found: Found = new Map();
   let ids = 0;
   const keep = async (cursor: string | null): Promise<void> => {
-    const name = `runs/${attempt.run.id}/found/${round}-${attempt.fence}-${state.chunks.length}.json`;
+    const name = `runs/${attempt.run.id}/found/scan-${attempt.fence}-${state.chunks.length}.json`;
     await storeFound(ports.store, name, found);
     state = { ...state, cursor, chunks: [...state.chunks, name] };
     found = new Map();
@@ -50,7 +45,7 @@ export async function scanStep(
       attempt.report(() => progressOf(state));
     }
     const again = await walkAgain(ports.redis, state.walk, state.seen);
-    if (again === null) return next({ ...state, cursor: null, walk: NEW_WALK });
+    if (again === null) return enterPhase(dropOld ? 'drop' : 'plan', state, 0, ports.clock.now());
     // The findings of the broken walk are kept: they existed, and a key that is returned again counts once.
     state = { ...state, cursor: '0', seen: 0, walk: again };
     count = nameCounter(again);

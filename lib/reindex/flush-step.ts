@@ -1,14 +1,14 @@
 import type { Attempt, StepOutcome } from '../runs/model.js';
 import { labelOf, type NamespaceModel, saveModels } from '../soulcaster/index-models.js';
 import { enterPhase, inputOf, type ProjectState, type ReindexCheckpoint, stateOf, withProject } from './checkpoint.js';
-import { type ReindexPorts, throwIfAborted } from './context.js';
+import { type ReindexPorts, throwIfAborted, type StepContext } from './context.js';
 import { unlessRefused } from './refusal.js';
 
 /**
  * Clears the namespaces of the scope, in mode `flush` only. Each is recorded as soon as it is empty, and nothing is embedded
  * before all are empty: a run that continues after a dead attempt never clears what it has written.
  */
-export async function flushStep(ports: ReindexPorts, attempt: Attempt): Promise<StepOutcome> {
+export async function flushStep({ ports, attempt }: StepContext): Promise<StepOutcome> {
   let state = stateOf(attempt.run);
   const done = new Set(state.flushed);
   const isDue = ({ project, refused }: ProjectState): boolean => refused === null && !done.has(project);

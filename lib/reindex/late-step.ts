@@ -12,7 +12,7 @@ import {
   stateOf,
   withProject,
 } from './checkpoint.js';
-import { batchSize, type ReindexPorts, type ReindexSettings, throwIfAborted } from './context.js';
+import { batchSize, type ReindexPorts, type ReindexSettings, throwIfAborted, type StepContext } from './context.js';
 import { lockedProjects } from './embed-task.js';
 import { addNewProjects, entryOf, type FoundProject, loadFound } from './find-step.js';
 import { readClusters, withListed } from './lists.js';
@@ -25,7 +25,7 @@ import { unlessRefused } from './refusal.js';
  * Checks every project again after the plan has been embedded: items created in the meantime get additional batches, and
  * batches whose items have changed clusters are stored again to be reconciled.
  */
-export async function lateStep(ports: ReindexPorts, settings: ReindexSettings, attempt: Attempt): Promise<StepOutcome> {
+export async function lateStep({ ports, settings, attempt }: StepContext): Promise<StepOutcome> {
   const input = inputOf(attempt.run);
   let state = stateOf(attempt.run);
   await keepLocks(ports.redis, lockedProjects(input, state), attempt.run.id);

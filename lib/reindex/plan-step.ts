@@ -23,7 +23,14 @@ import {
   withFindings,
   withProject,
 } from './checkpoint.js';
-import { batchSize, estimateTextTokens, type ReindexPorts, type ReindexSettings, throwIfAborted } from './context.js';
+import {
+  batchSize,
+  estimateTextTokens,
+  type ReindexPorts,
+  type ReindexSettings,
+  throwIfAborted,
+  type StepContext,
+} from './context.js';
 import { type EarlierPrints, findUnfinishedProjects, loadEarlierPrints } from './earlier.js';
 import { hasMetadata, lockedProjects, savePartial } from './embed-task.js';
 import { entryOf, type Found, type FoundProject, loadFound } from './find-step.js';
@@ -36,7 +43,7 @@ import { findIds, namespacesOf } from './namespace.js';
 import { unlessRefused } from './refusal.js';
 
 /** Cuts the items of each project into batches, one project after the other; a dry run only counts them and ends here. */
-export async function planStep(ports: ReindexPorts, settings: ReindexSettings, attempt: Attempt): Promise<StepOutcome> {
+export async function planStep({ ports, settings, attempt }: StepContext): Promise<StepOutcome> {
   const input = inputOf(attempt.run);
   let state = stateOf(attempt.run);
   const planning = await openPlanning(ports, settings, attempt, input);

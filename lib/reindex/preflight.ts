@@ -1,8 +1,8 @@
 import { AppError } from '../errors.js';
 import { runOne } from '../redis/run-one.js';
-import { type Attempt, runDirectly, type StepOutcome } from '../runs/model.js';
+import { runDirectly, type StepOutcome } from '../runs/model.js';
 import { enterPhase, inputOf, stateOf } from './checkpoint.js';
-import type { ReindexPorts, ReindexSettings } from './context.js';
+import type { ReindexPorts, ReindexSettings, StepContext } from './context.js';
 import { answerOf, canBeProject } from './database.js';
 import { projectsIn, type ReindexScope } from './model.js';
 import { isLimitError, openEmbedding, PROBE_TEXT } from './vectors.js';
@@ -14,11 +14,7 @@ const METRIC = 'COSINE';
  * Checks everything before anything is cleared: that the index has the right dimension, that the database contains the
  * scope, and that the embedder returns a usable vector.
  */
-export async function preflightStep(
-  ports: ReindexPorts,
-  settings: ReindexSettings,
-  attempt: Attempt,
-): Promise<StepOutcome> {
+export async function preflightStep({ ports, settings, attempt }: StepContext): Promise<StepOutcome> {
   await assertIndexFits(ports, settings.dimensions);
   const { dropOld, dryRun, scope } = inputOf(attempt.run);
   await assertScopeExists(ports, scope);

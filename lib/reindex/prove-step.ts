@@ -13,7 +13,7 @@ import {
   stateOf,
   withProject,
 } from './checkpoint.js';
-import { throwIfAborted } from './context.js';
+import { throwIfAborted, type StepContext } from './context.js';
 import { lockedProjects } from './embed-task.js';
 import { addNewProjects, entryOf, type FoundProject, loadFound } from './find-step.js';
 import { withListed } from './lists.js';
@@ -22,7 +22,7 @@ import { findIds } from './namespace.js';
 import { projectsOf } from './plan-step.js';
 import { loadSkippedItems } from './reconcile-task.js';
 import { unlessRefused } from './refusal.js';
-import { embedMissing, findGone, removeStrays, type RepairContext } from './repair.js';
+import { embedMissing, findGone, removeStrays } from './repair.js';
 
 /** How often items created or deleted in the meantime are repaired before they fail the proof. */
 const ROUNDS = 3;
@@ -31,7 +31,7 @@ const PENDING_POLLS = 60;
 const PENDING_MS = 1_000;
 
 /** Compares each namespace with the items of the walk and of the project's lists, removes vectors without an item, and searches it with its own vectors. */
-export async function proveStep(work: RepairContext): Promise<StepOutcome> {
+export async function proveStep(work: StepContext): Promise<StepOutcome> {
   const { ports, attempt } = work;
   const input = inputOf(attempt.run);
   let state = stateOf(attempt.run);
@@ -75,7 +75,7 @@ const SLEEP_MS = 10 * 60_000;
  * it. Not within one process, where nothing would wake it, and not after a day: then the proof covers what it can.
  */
 async function pauseWhilePending(
-  { attempt, ports, settings }: RepairContext,
+  { attempt, ports, settings }: StepContext,
   state: ReindexCheckpoint,
   { pending }: Waited,
 ) {
@@ -102,7 +102,7 @@ interface NamespaceState {
 }
 
 async function proveProject(
-  work: RepairContext,
+  work: StepContext,
   before: ReindexCheckpoint,
   first: ProjectState,
   found: FoundProject,
@@ -136,7 +136,7 @@ async function proveProject(
 
 /** Compares the namespace with the items, and removes deleted items from `items`. */
 export async function compareWithItems(
-  { attempt, ports }: Pick<RepairContext, 'attempt' | 'ports'>,
+  { attempt, ports }: Pick<StepContext, 'attempt' | 'ports'>,
   project: string,
   items: Set<string>,
   skipped: ReadonlyMap<string, SkipReason>,
@@ -155,7 +155,7 @@ export async function compareWithItems(
 }
 
 async function proofOf(
-  { ports, attempt }: RepairContext,
+  { ports, attempt }: StepContext,
   project: string,
   { items, ids, missing, strays }: NamespaceState,
   skipped: ReadonlyMap<string, SkipReason>,
@@ -184,7 +184,7 @@ interface Waited {
 
 /** Waits until queries can see every write, as long as the number of pending writes falls. */
 async function waitForIndex(
-  { ports, attempt }: Pick<RepairContext, 'ports' | 'attempt'>,
+  { ports, attempt }: Pick<StepContext, 'ports' | 'attempt'>,
   project: string,
   isOver: () => boolean,
 ): Promise<Waited> {

@@ -1,16 +1,12 @@
 import type { RedisPort } from '../ports/redis.js';
-import { type Attempt, runDirectly } from '../runs/model.js';
-import { batchSize, type ReindexPorts, type RunContext } from './context.js';
+import { runDirectly } from '../runs/model.js';
+import { batchSize, type ReindexPorts, type StepContext } from './context.js';
 import { itemKey, runCommands, textOf } from './database.js';
 import { embedItems } from './embed-task.js';
 import type { FoundProject } from './find-step.js';
 import { readClusters } from './lists.js';
 import { addSpent, type ItemRef, NOTHING_SPENT, type SkipReason, type Spent } from './model.js';
 import { pages, removeIds } from './namespace.js';
-
-export interface RepairContext extends RunContext {
-  readonly attempt: Attempt;
-}
 
 interface RepairResult {
   /** Items that have a vector now. */
@@ -22,7 +18,7 @@ interface RepairResult {
 
 /** Embeds items that the proof found without a vector: they were created after the last check. */
 export async function embedMissing(
-  { ports, settings, attempt }: RepairContext,
+  { ports, settings, attempt }: StepContext,
   project: string,
   ids: readonly string[],
   { clusters, items }: FoundProject,

@@ -3,7 +3,7 @@ import type { Attempt, RunFailure, StepOutcome } from '../runs/model.js';
 import { labelOf, type NamespaceModel, removeNamespaces, saveModels } from '../soulcaster/index-models.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import { inputOf, type ProjectState, type ReindexCheckpoint, stateOf } from './checkpoint.js';
-import type { ReindexPorts } from './context.js';
+import type { ReindexPorts, StepContext } from './context.js';
 import { lockedProjects, embeddingSpent } from './embed-task.js';
 import { estimateCost } from './forecast.js';
 import {
@@ -26,7 +26,7 @@ interface Totals {
 }
 
 /** Ends a re-index: releases the locks and reports the result. */
-export async function reportStep(ports: ReindexPorts, attempt: Attempt): Promise<StepOutcome> {
+export async function reportStep({ ports, attempt }: StepContext): Promise<StepOutcome> {
   const input = inputOf(attempt.run);
   const state = stateOf(attempt.run);
   await releaseLocks(ports.redis, lockedProjects(input, state), attempt.run.id);

@@ -1,18 +1,15 @@
 import type { Embedder } from '../ports/embedder.js';
-import type {
-  Attempt,
-  Progress,
-  Rate,
-  RunDefinition,
-  RunRecord,
-  SerialPhase,
-  StepOutcome,
-  TaskPhase,
-} from '../runs/model.js';
+import type { Progress, Rate, RunDefinition, RunRecord, SerialPhase, StepOutcome, TaskPhase } from '../runs/model.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import { compareStep, dropStep } from './beside-steps.js';
 import { enterPhase, inputOf, stateOf } from './checkpoint.js';
-import { batchesPerMinute, contextOfRun, type ReindexPorts, type ReindexSettings, type RunContext } from './context.js';
+import {
+  batchesPerMinute,
+  contextOfRun,
+  type ReindexPorts,
+  type ReindexSettings,
+  type StepContext,
+} from './context.js';
 import { embedTask, lockedProjects } from './embed-task.js';
 import { scanStep } from './find-step.js';
 import { flushStep } from './flush-step.js';
@@ -40,9 +37,9 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
   const { limits } = ports.embedder;
   const isLimited = limits.textsPerMinute !== null || limits.tokensPerMinute !== null;
   const side = { inline: settings.inline, parallelism: settings.parallelism, ...sharesOf(isLimited) };
-  const serial = (step: (context: RunContext, attempt: Attempt) => Promise<StepOutcome>): SerialPhase => ({
+  const serial = (step: (work: StepContext) => Promise<StepOutcome>): SerialPhase => ({
     type: 'serial',
-    step: async (attempt) => step(contextOfRun(ports, settings, attempt.run), attempt),
+    step: async (attempt) => step({ ...contextOfRun(ports, settings, attempt.run), attempt }),
   });
   const embedding = (next: string, kind: 'embed' | 'late'): TaskPhase => ({
     type: 'tasks',
@@ -65,18 +62,14 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
     releaseResources: (run) => releaseLocks(ports.redis, lockedProjects(inputOf(run), stateOf(run)), run.id),
     firstPhase: 'preflight',
     phases: {
-      preflight: serial((context, attempt) => preflightStep(context.ports, context.settings, attempt)),
-      scan: serial((context, attempt) =>
-        scanStep(context.ports, attempt, 'scan', (state) =>
-          enterPhase(inputOf(attempt.run).dropOld ? 'drop' : 'plan', state, 0, now()),
-        ),
-      ),
-      plan: serial((context, attempt) => planStep(context.ports, context.settings, attempt)),
-      flush: serial((context, attempt) => flushStep(context.ports, attempt)),
+      preflight: serial(preflightStep),
+      scan: serial(scanStep),
+      plan: serial(planStep),
+      flush: serial(flushStep),
       embed: embedding('look', 'embed'),
-      look: serial((context, attempt) => lateStep(context.ports, context.settings, attempt)),
+      look: serial(lateStep),
       late: embedding('settling', 'late'),
-      settling: serial((_, attempt) => {
+      settling: serial(({ attempt }) => {
         const state = stateOf(attempt.run);
         return Promise.resolve(enterPhase('settle', state, state.batches + state.lateBatches, now()));
       }),
@@ -90,10 +83,10 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
         },
         progress: batchesDone,
       },
-      prove: serial((context, attempt) => proveStep({ ...context, attempt })),
-      compare: serial((context, attempt) => compareStep(context.ports, ports.vectors, attempt)),
-      drop: serial((context, attempt) => dropStep({ ...context, attempt }, ports.vectors)),
-      report: serial((context, attempt) => reportStep(context.ports, attempt)),
+      prove: serial(proveStep),
+      compare: serial((work) => compareStep(work, ports.vectors)),
+      drop: serial((work) => dropStep(work, ports.vectors)),
+      report: serial(reportStep),
     },
   };
 }

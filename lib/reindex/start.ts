@@ -5,7 +5,7 @@ import { isOver } from '../runs/model.js';
 import { loadRun } from '../runs/records.js';
 import { isSameRecipe, type Recipe, recipeWords } from '../soulcaster/index-models.js';
 import { firstCheckpoint, inputOf } from './checkpoint.js';
-import { contextFor, type ReindexPorts, type ReindexSettings } from './context.js';
+import { portsFor, type ReindexPorts } from './context.js';
 import { reindexCommand, type ReindexInput, reindexInputSchema } from './model.js';
 import { assertIndexFits, assertScopeExists } from './preflight.js';
 
@@ -42,10 +42,10 @@ export async function prepareReindex(
   const recipe = checked.recipe ?? { ...ports.recipe, ...wanted };
   if (checked.beside === null && !isSameRecipe(recipe, ports.recipe)) throw recipeChangedError(recipe, ports.recipe);
   const input = { ...checked, recipe };
-  const place = contextFor(ports, UNUSED_SETTINGS, input);
-  if (isSamePlace(place.ports, ports) && input.beside !== null && !input.dropOld) throw samePlaceError();
+  const own = portsFor(ports, input);
+  if (isSamePlace(own, ports) && input.beside !== null && !input.dropOld) throw samePlaceError();
   await assertScopeExists(ports, input.scope);
-  await assertIndexFits(place.ports, place.settings.dimensions);
+  await assertIndexFits(own, recipe.dimensions);
   return { input, now: ports.clock.now() };
 }
 
@@ -75,16 +75,6 @@ export function startReindex(engine: Engine, { input, now }: PreparedReindex): P
     progress: { done: 0, total: null, unit: 'items', bytes: 0 },
   });
 }
-
-/** Placeholder: before the run only the settings that its recipe overrides are used. */
-const UNUSED_SETTINGS: ReindexSettings = {
-  dimensions: 0,
-  cutCodePoints: 0,
-  inline: 0,
-  parallelism: 1,
-  updatesPerDay: null,
-  patience: false,
-};
 
 function isSamePlace({ vectors: a }: ReindexPorts, { vectors: b }: ReindexPorts): boolean {
   return a.place.index === b.place.index && a.place.suffix === b.place.suffix;
