@@ -45,7 +45,7 @@ function pruneText(result: PruneResult): string {
   const { decisions, dryRun, held, snapshots } = result;
   const rows = decisions.map(({ id, keep, reasons }) => [id, keep ? 'keep' : 'remove', reasons.join(', ')]);
   const verdicts = rows.length === 0 ? [] : [table(['snapshot', 'verdict', 'because'], rows)];
-  if (held !== null && snapshots.removed === 0) return [...verdicts, `Nothing is removed now: ${held}.`].join('\n\n');
+  if (held !== null && result.objects === 0) return [...verdicts, `Nothing is removed now: ${held}.`].join('\n\n');
   const obsolete = Object.entries(result.obsolete).filter(([, count]) => count > 0);
   const what = [
     counted(snapshots.removed, 'snapshot'),

@@ -1,5 +1,4 @@
 import { AppError } from '../errors.js';
-import { timeOfId } from '../runs/ids.js';
 import type { RunRecord } from '../runs/model.js';
 import { runsOf } from '../runs/recent.js';
 import { catalog, type CatalogEntry } from '../snapshot/catalog.js';
@@ -23,7 +22,7 @@ const RTO_MS = RTO_HOURS * HOUR_MS;
  * The guard takes a snapshot when the newest trusted one is older than this. With hourly calls its age stays within 12 hours
  * even if two calls in a row are missed and the snapshot takes most of an hour.
  */
-const SNAPSHOT_AFTER_MS = 8 * HOUR_MS;
+export const SNAPSHOT_AFTER_MS = 8 * HOUR_MS;
 /** If the newest good snapshot is older than this, a run is missing: with two a day none is much older than 12 hours. */
 export const AT_RISK_MS = 14 * HOUR_MS;
 /** The guard starts a drill when the last drill with a verdict is older. */
@@ -81,20 +80,6 @@ export async function recoveryPoint(context: TrustContext): Promise<RecoveryPoin
 /** Whether it is too early for the guard to take another snapshot. */
 export function isYoung({ ageMs }: Pick<RecoveryPoint, 'ageMs'>): boolean {
   return ageMs !== null && ageMs < SNAPSHOT_AFTER_MS;
-}
-
-/** Turns of the guard are not punctual. */
-const SLACK_MS = 10 * 60_000;
-
-/**
- * Whether the guard should wait before it takes another snapshot, because the newest ones are doubtful or incomplete and the
- * next would most likely be the same: an hour after one such snapshot, two after two, up to the usual 8 hours.
- */
-export function isRepetition({ passedOver }: Pick<RecoveryPoint, 'passedOver'>, now: number): boolean {
-  const other = passedOver.findIndex(({ state }) => state !== 'doubtful' && state !== 'incomplete');
-  const streak = other < 0 ? passedOver.length : other;
-  const ageMs = now - timeOfId(passedOver[0]?.id ?? '');
-  return streak > 0 && ageMs >= 0 && ageMs < Math.min(streak * HOUR_MS, SNAPSHOT_AFTER_MS) - SLACK_MS;
 }
 
 /** The recovery point from facts already read. */

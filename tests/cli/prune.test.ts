@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { pathToFileURL } from 'node:url';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
-import { days, listed, namesIn } from '../retention/prune/bench.js';
+import { days, listed, namesIn, writeRun } from '../retention/prune/bench.js';
 import { cli, cliJson } from './fixture.js';
 
 let folder: FolderStore;
@@ -33,6 +33,17 @@ describe('prune on the command line', () => {
     const held = await cli(['prune'], env);
     expect(held.code).toBe(0);
     expect(held.stdout).toContain('Nothing is removed now: there is no verified snapshot');
+  });
+
+  it('prints what it removes of failed runs while it is held', async () => {
+    for (const hours of [2, 1]) {
+      const id = await writeRun(folder.store, { state: 'failed', daysAgo: hours / 24 });
+      await folder.store.create(`snapshots/${id}/part-00000-00001.jsonl.gz`, Buffer.from('part'));
+    }
+    const { code, stdout } = await cli(['prune'], env);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Nothing else is removed now: there is no verified snapshot');
+    expect(stdout).toContain('Removed 0 snapshots, orphans: 1 object; 1 object');
   });
 
   it.each([

@@ -76,6 +76,17 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
     expect(JSON.parse(found?.body.toString() ?? '{}')).toMatchObject({ state: 'verified', depth: 'lines' });
   });
 
+  it('is not begun where the identity opens none of its parts', async () => {
+    const [recipient] = writer.recipients;
+    const torn = ageEncryptor({ recipients: [recipient ?? ''], identity: await generateX25519Identity() });
+    const taken = await bench.take({ encryptor: torn, settings: SETTINGS });
+    expect(taken.run).toMatchObject({ state: 'failed', phase: 'scan', error: { code: 'wrong-key' } });
+    expect(taken.run.error?.message).toContain('BACKUP_AGE_RECIPIENTS');
+    const stored: string[] = [];
+    for await (const { name } of bench.folder.store.list(`snapshots/${taken.id}/`)) stored.push(name);
+    expect(stored).toEqual([]);
+  });
+
   it('can be read with age, zcat and jq', async () => {
     const key = join(bench.folder.folder, '..', `${manifest.id}.key`);
     await writeFile(key, `${identity}\n`, { mode: 0o600 });

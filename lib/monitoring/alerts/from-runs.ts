@@ -54,7 +54,8 @@ function findEnded({ now, runs }: Pick<Facts, 'now' | 'runs'>, kind: RunRecord['
   );
 }
 
-function wasStopped({ error, input }: RunRecord): boolean {
+/** Whether an operator ended the run. */
+export function wasStopped({ error, input }: RunRecord): boolean {
   return error?.code === 'cancelled' || (error?.code === 'interrupted' && fieldsOf(input)['trigger'] === 'cli');
 }
 

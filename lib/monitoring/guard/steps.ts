@@ -6,23 +6,27 @@ import { type Outcome, upkeep, type UpkeepRequest } from '../../retention/upkeep
 import type { Budget } from '../../runs/attempt.js';
 import { handOver } from '../../runs/engine.js';
 import { timeOfId } from '../../runs/ids.js';
-import { runsOf } from '../../runs/recent.js';
+import type { RunRecord } from '../../runs/model.js';
+import { recentRuns, runsOf } from '../../runs/recent.js';
 import { snapshotIds } from '../../snapshot/catalog.js';
 import { checkChain } from '../../snapshot/chain.js';
+import { SNAPSHOT } from '../../snapshot/kinds.js';
 import { startSnapshot } from '../../snapshot/run.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
 import { ownDrills } from '../facts.js';
 import type { Finding } from '../alerts/condition.js';
+import { wasStopped } from '../alerts/from-runs.js';
 import { lastVerdict, timeOf, withRunOutcome } from '../drill-view.js';
 import {
   DRILL_EVERY_MS,
   DRILL_RETRY_MS,
-  isRepetition,
   isYoung,
   mayBeOlder,
   recoveryPoint,
+  type RecoveryPoint,
   RPO_HOURS,
   RPO_MS,
+  SNAPSHOT_AFTER_MS,
 } from '../objectives.js';
 import { ensureSchedule } from '../schedulers.js';
 import { type GuardParts, shareOf, type Summary } from './parts.js';
@@ -31,10 +35,11 @@ import { type GuardParts, shareOf, type Summary } from './parts.js';
 export async function snapshotStep(parts: GuardParts, budget: Budget): Promise<Summary> {
   const { engine, ports, queued, work } = parts;
   const context = await trustContext(ports, ports.own);
-  const { ageHours, ageMs, newest, passedOver } = await recoveryPoint(context);
+  const point = await recoveryPoint(context);
+  const { ageHours, ageMs, newest } = point;
   if (newest !== null && isYoung({ ageMs }) && !(await mayBeOlder(context, newest)))
     return { state: 'young', ageHours };
-  if (isRepetition({ passedOver }, ports.clock.now())) return { state: 'not-repeated', ageHours };
+  if (await isRepetition(context, point)) return { state: 'not-repeated', ageHours };
   const started = await startSnapshot(engine, 'guard');
   if (!started.started) return { state: 'under-way', ageHours, run: started.holder };
   const { id } = started.run;
@@ -45,6 +50,46 @@ export async function snapshotStep(parts: GuardParts, budget: Budget): Promise<S
     throw error;
   });
   return { state: run?.state ?? 'started', ageHours, run: id };
+}
+
+/** Turns of the guard are not punctual. */
+const SLACK_MS = 10 * 60_000;
+
+const HOUR_MS = 3_600_000;
+/** Long enough for a streak that has reached the longest wait. */
+const STREAK_MS = 9 * SNAPSHOT_AFTER_MS;
+const MOST_RUNS = 60;
+
+/**
+ * Whether the guard should wait before it takes another snapshot, because the newest ones are doubtful or incomplete, or
+ * failed after they had read the database, and the next would most likely end the same: an hour after one, two after two,
+ * up to the usual 8 hours.
+ */
+export async function isRepetition(
+  { clock, sources, store }: TrustContext,
+  { newest, passedOver }: Pick<RecoveryPoint, 'newest' | 'passedOver'>,
+): Promise<boolean> {
+  const now = clock.now();
+  const other = passedOver.findIndex(({ state }) => state !== 'doubtful' && state !== 'incomplete');
+  const streak = other < 0 ? passedOver : passedOver.slice(0, other);
+  const after = passedOver[other]?.id ?? newest?.id ?? '';
+  const runs = await recentRuns(store, { since: now - STREAK_MS, limit: MOST_RUNS });
+  const failed = runs.filter(
+    (run) =>
+      hasFailedLate(run) &&
+      run.id > after &&
+      timeOfId(run.id) <= now &&
+      (run.source === null || (sources?.has(run.source) ?? true)),
+  );
+  const ids = [...streak, ...failed].map(({ id }) => id).sort();
+  const ageMs = now - timeOfId(ids.at(-1) ?? '');
+  return ids.length > 0 && ageMs >= 0 && ageMs < Math.min(ids.length * HOUR_MS, SNAPSHOT_AFTER_MS) - SLACK_MS;
+}
+
+/** Whether a snapshot run failed although it had read keys. One that failed before costs little to repeat. */
+function hasFailedLate(run: RunRecord): boolean {
+  const { kind, phase, progress, state } = run;
+  return kind === SNAPSHOT.kind && state === 'failed' && (progress.done > 0 || phase !== 'scan') && !wasStopped(run);
 }
 
 /** Hands a run to the queue; false if the queue refuses it, so that the guard does the work itself. */

@@ -21,11 +21,14 @@ const drillSchema = z.object({ outcome: z.string(), source: z.string().nullable(
 /** Objects that a prune removes besides snapshots. */
 export type ObsoleteKind = 'leftovers' | 'orphans' | 'runs' | 'webhooks' | 'probes' | 'drills';
 
-interface ObsoleteContext {
+interface StoredContext {
   readonly store: ObjectStore;
-  readonly settings: RetentionSettings;
   readonly stored: StoredSnapshots;
   readonly runs: readonly RunSummary[];
+}
+
+interface ObsoleteContext extends StoredContext {
+  readonly settings: RetentionSettings;
   /** Ages are counted to this time. */
   readonly reference: number;
   /** Runs from this id on are needed to check the chain and to show the last runs. */
@@ -33,7 +36,7 @@ interface ObsoleteContext {
 }
 
 /** Objects to remove together; the last object is removed last. */
-interface Obsolete {
+export interface Obsolete {
   readonly kind: ObsoleteKind;
   readonly objects: readonly Found[];
 }
@@ -47,12 +50,29 @@ export async function* findObsolete(context: ObsoleteContext): AsyncGenerator<Ob
   yield* findOldDrills(context);
 }
 
+/**
+ * The parts of failed snapshot runs, except those of the newest, which may show why it failed. No snapshot depends on them:
+ * they are removed at any age, and while removals are held as well, since otherwise each failed run fills the store further.
+ */
+export async function* findPartsOfFailedRuns(context: StoredContext): AsyncGenerator<Obsolete> {
+  for (const id of failedBefore(context)) yield { kind: 'orphans', objects: await objectsOf(context.store, id) };
+}
+
+function failedBefore({ stored, runs }: Omit<StoredContext, 'store'>): string[] {
+  const missing = new Set(missingSnapshots({ stored, runs }));
+  const failed = new Set(
+    runs.flatMap(({ id, kind, state }) => (kind === 'snapshot' && state === 'failed' ? [id] : [])),
+  );
+  return stored.bare.filter((id) => failed.has(id) && !missing.has(id) && !stored.tombstones.has(id)).slice(0, -1);
+}
+
 async function* findBareSnapshots(context: ObsoleteContext): AsyncGenerator<Obsolete> {
   const { store, stored, runs, settings } = context;
+  const found = new Set(failedBefore(context));
   const missing = new Set(missingSnapshots(context));
   const open = new Set(runs.filter((run) => run.recorded && !run.over).map(({ id }) => id));
   for (const id of stored.bare) {
-    if (missing.has(id) || open.has(id)) continue;
+    if (missing.has(id) || open.has(id) || found.has(id)) continue;
     const leftover = stored.tombstones.has(id);
     if (!leftover && !isOld(context, timeOfId(id), settings.asideDays)) continue;
     yield { kind: leftover ? 'leftovers' : 'orphans', objects: await objectsOf(store, id) };

@@ -10,7 +10,7 @@ import { canSign, tombstoneIds } from '../../snapshot/tombstone.js';
 import { applyPolicy } from '../apply-policy.js';
 import type { Decision, RetentionPlan, RetentionSettings } from '../policy.js';
 import { stillFullError } from '../removal-lease.js';
-import { findObsolete, type ObsoleteKind } from './obsolete.js';
+import { findObsolete, findPartsOfFailedRuns, type Obsolete, type ObsoleteKind } from './obsolete.js';
 import {
   missingSnapshots,
   isAmbiguous,
@@ -139,6 +139,7 @@ async function carryOut(
 ): Promise<PruneResult> {
   const { retention, stored, removals } = plan;
   const counts: Record<ObsoleteKind, number> = { leftovers: 0, orphans: 0, runs: 0, webhooks: 0, probes: 0, drills: 0 };
+  await removeFound(findPartsOfFailedRuns({ store: ports.store, ...plan }), sweeper, counts);
   if (retention.held === null) {
     if (!dryRun) await removeStaleTombstones(ports, stored, removals);
     // Objects whose removal needs no record go first: a full store may have no room for a record before.
@@ -206,8 +207,16 @@ async function sweepObsolete(
   const newest = retention.decisions.find(({ reasons }) => reasons.includes('newest-verified'));
   if (retention.reference === null || newest === undefined) return;
   const context = { store, settings, stored, runs, reference: retention.reference, newestVerified: newest.id };
+  await removeFound(findObsolete(context), sweeper, counts);
+}
+
+async function removeFound(
+  obsolete: AsyncIterable<Obsolete>,
+  sweeper: Sweeper,
+  counts: Record<ObsoleteKind, number>,
+): Promise<void> {
   const refused = new Set<ObsoleteKind>();
-  for await (const { kind, objects } of findObsolete(context)) {
+  for await (const { kind, objects } of obsolete) {
     if (sweeper.timeIsUp()) return;
     if (refused.has(kind)) continue;
     const last = objects.at(-1);

@@ -1,4 +1,6 @@
 import { pMapIterable } from 'p-map';
+import { AppError } from '../../errors.js';
+import type { Encryptor } from '../../ports/crypto.js';
 import { readServerMark } from '../../redis/scan.js';
 import type { Attempt, StepOutcome } from '../../runs/model.js';
 import { addUsage, parseCheckpoint, type SnapshotCheckpoint } from '../checkpoint.js';
@@ -67,9 +69,10 @@ export async function restartForFieldExpiry(
   return { ...state, spent, cursor: '0', pass: 'hashes', hashesFrom: state.parts.length, fieldExpiry: 'read' };
 }
 
-/** Reads the state of the server once, before the first key. */
+/** Reads the state of the server once, before the first key. Throws `wrong-key` if the snapshot could not be read back. */
 export async function beginSnapshot(ports: ScanPorts, state: SnapshotCheckpoint): Promise<SnapshotCheckpoint> {
   if (state.window.from !== null) return state;
+  await assertOpensOwn(ports.encryptor);
   const before = ports.redis.usage();
   const ended = await endedRuns(ports, sourceOf(ports.redis.host));
   const first = await readServerMark(ports.redis);
@@ -79,4 +82,20 @@ export async function beginSnapshot(ports: ScanPorts, state: SnapshotCheckpoint)
   const names = { ...state.names, first };
   const dbsize = { before: first.keys, after: 0 };
   return { ...state, names, ended, spent, fieldExpiry, expiredFields, dbsize, window: { from, to: null } };
+}
+
+/** An identity that opens none of the new parts would fail the run only after the whole database is read. */
+async function assertOpensOwn(encryptor: Encryptor): Promise<void> {
+  if (!encryptor.canOpen) return;
+  try {
+    await encryptor.open(await encryptor.encrypt(Buffer.from('probe')), encryptor.suffix);
+  } catch (cause) {
+    if (!(cause instanceof AppError) || cause.code !== 'wrong-key') throw cause;
+    const message =
+      'The identity here matches none of BACKUP_AGE_RECIPIENTS, so a snapshot could not be read back: none was taken';
+    throw new AppError('wrong-key', message, {
+      hint: 'Set BACKUP_AGE_IDENTITY to the identity of one of BACKUP_AGE_RECIPIENTS; older identities may stay beside it. Then check the pair: `npx soulcaster-backup doctor --env-file .env`.',
+      cause,
+    });
+  }
 }

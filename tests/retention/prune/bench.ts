@@ -70,6 +70,8 @@ export async function namesIn(store: ObjectStore, prefix = ''): Promise<string[]
 export interface RunOptions {
   readonly kind?: string;
   readonly state?: string;
+  readonly phase?: string;
+  readonly error?: unknown;
   readonly input?: unknown;
   readonly result?: unknown;
   readonly daysAgo?: number;
@@ -77,7 +79,8 @@ export interface RunOptions {
 
 /** Writes the record of a run, as the engine would. Returns its id. */
 export async function writeRun(store: ObjectStore, options: RunOptions = {}): Promise<string> {
-  const { kind = 'snapshot', state = 'succeeded', input = null, result = null, daysAgo: day = 0 } = options;
+  const { kind = 'snapshot', state = 'succeeded', phase = 'scan', error = null } = options;
+  const { input = null, result = null, daysAgo: day = 0 } = options;
   const at = NOW - day * DAY_MS;
   const time = new Date(at).toISOString();
   const id = newId(at);
@@ -87,7 +90,7 @@ export async function writeRun(store: ObjectStore, options: RunOptions = {}): Pr
     kind,
     state,
     lease: 'x',
-    phase: 'scan',
+    phase,
     tasks: 0,
     leg: 0,
     stalls: 0,
@@ -96,7 +99,7 @@ export async function writeRun(store: ObjectStore, options: RunOptions = {}): Pr
     checkpoint: null,
     progress: { done: 0, total: null, unit: 'keys', bytes: 0 },
     result,
-    error: null,
+    error,
     createdAt: time,
     updatedAt: time,
     finishedAt: state === 'running' || state === 'waiting' ? null : time,

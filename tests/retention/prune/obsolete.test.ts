@@ -41,6 +41,26 @@ describe('prune, besides snapshots', () => {
     for (const id of [old, unknown]) expect(await namesIn(store(), `snapshots/${id}/`)).toEqual([]);
   });
 
+  it('removes the parts of failed snapshot runs but those of the newest at any age, while it is held as well', async () => {
+    const [first, second, last] = [0.3, 0.2, 0.1];
+    const failed: string[] = [];
+    for (const age of [first, second, last]) failed.push(await writeRun(store(), { state: 'failed', daysAgo: age }));
+    const undone = await writeRun(store(), { kind: 'import', state: 'failed', daysAgo: 0.15 });
+    const lost = await writeRun(store(), { state: 'failed', daysAgo: 0.25, result: { manifestSha256: 'x' } });
+    for (const id of [...failed, undone, lost]) await put(partOf(id));
+    const before = await namesIn(store());
+    const dry = await pruneIn({ store: store(), options: { dryRun: true } });
+    expect(dry).toMatchObject({ objects: 2, obsolete: { orphans: 2 }, snapshots: { removed: 0 } });
+    expect(await namesIn(store())).toEqual(before);
+    const result = await pruneIn({ store: store() });
+    expect(result).toMatchObject({ obsolete: { orphans: 2 }, snapshots: { removed: 0 }, missing: [lost] });
+    expect(result.held).toMatch(/last three/);
+    const removed = failed.slice(0, 2).map(partOf);
+    expect((await namesIn(store())).filter((name) => !name.startsWith('leases/'))).toEqual(
+      before.filter((name) => !removed.includes(name)),
+    );
+  });
+
   it('keeps the parts of a snapshot whose manifest was removed without a tombstone, however old', async () => {
     const lost = await writeRun(store(), { daysAgo: 25, result: { manifestSha256: 'x' } });
     await put(partOf(lost));
