@@ -78,15 +78,21 @@ export function adminView(view: View): Handler {
 }
 
 /**
- * For anyone: the view decides what it shows to whom. Only operators see errors, which name hosts and buckets; others get the
- * response of `failed`.
+ * For anyone: the view decides what it shows to whom. Only operators see errors, which name hosts and buckets. `failed` answers
+ * for a view that failed: to anyone else always, and to operators unless it returns null for their request.
  */
-export function openView(view: View, failed: () => Response): Handler {
+export function openView(
+  view: View,
+  failed: { readonly anyone: () => Response; readonly operator: (request: Request) => Response | null },
+): Handler {
   return viewEntry(
     view,
     () => undefined,
-    (response, request) =>
-      response.status >= 500 && isProblem(response) && !isOperator(request) ? failed() : response,
+    (response, request) => {
+      const hasFailed = response.status >= 500 && isProblem(response);
+      if (!isOperator(request)) return hasFailed ? failed.anyone() : response;
+      return (hasFailed ? failed.operator(request) : null) ?? withDeployment(response);
+    },
   );
 }
 
@@ -95,6 +101,7 @@ function isProblem(response: Response): boolean {
 }
 
 function isOperator(request: Request): boolean {
+  if (!request.headers.has('authorization')) return false;
   try {
     assertAdmin(environment(), request);
     return true;

@@ -8,7 +8,7 @@ import { acceptOne, pinOne, showSnapshots, adminVerify } from './snapshots.js';
 import { plainProblem } from './problem.js';
 import { adminReindex } from './reindex.js';
 import { adminCancel, showRun, showRuns } from './runs.js';
-import { showStatus, statusUnknown } from './status.js';
+import { metricsUnknown, showStatus, statusUnknown } from './status.js';
 
 type Method = 'GET' | 'POST';
 
@@ -35,7 +35,7 @@ const ROUTES: Readonly<Record<string, Partial<Record<Method, Handler>>>> = {
   '/api/snapshots/:id/keys': { GET: adminView(showKeys) },
   '/api/snapshots/:id/keys/value': { GET: adminView(showValue) },
   '/api/snapshots/:id/pin': { POST: adminView(pinOne) },
-  '/api/status': { GET: openView(showStatus, statusUnknown) },
+  '/api/status': { GET: openView(showStatus, { anyone: statusUnknown, operator: metricsUnknown }) },
   '/api/verify': { POST: adminStoreEntry(adminVerify) },
 };
 

@@ -1,12 +1,11 @@
 import { environment, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
-import { renderMetrics, METRICS_TYPE, metricsOf } from '../monitoring/status/metrics.js';
+import { renderMetrics, METRICS_TYPE, metricsOf, unknownMetrics, type Metric } from '../monitoring/status/metrics.js';
 import { publicState, type PublicState } from '../monitoring/status/public-state.js';
 import { statusReport } from '../monitoring/status/report.js';
 import { connectTrust, protectedDatabase, deploymentOf } from '../app/connect/database.js';
 import { liveServices } from '../app/live-services.js';
 import { drills } from '../restore/drill/record.js';
-import { withDeployment } from './deployment.js';
 import { alertRules } from '../app/settings.js';
 import { assertAdmin, type ViewPorts } from './entry.js';
 import { json } from './problem.js';
@@ -42,9 +41,17 @@ export async function showStatus(ports: ViewPorts, request: Request): Promise<Re
   assertAdmin(environment(), request);
   const trust = await connectTrust(environment(), ports);
   const status = await statusReport(trust, all, rules, liveServices(environment()));
-  if (!isMetrics) return withDeployment(respond(status));
+  return isMetrics ? respondMetrics(metricsOf(status)) : respond(status);
+}
+
+function respondMetrics(metrics: readonly Metric[]): Response {
   const headers = { 'content-type': METRICS_TYPE, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
-  return new Response(renderMetrics(metricsOf(status)), { headers });
+  return new Response(renderMetrics(metrics), { headers });
+}
+
+/** Answer to an operator's request for metrics if the status cannot be computed; null for another request. */
+export function metricsUnknown({ url }: Request): Response | null {
+  return new URL(url).searchParams.get('format') === 'prometheus' ? respondMetrics(unknownMetrics()) : null;
 }
 
 /** Answer to anyone if the state cannot be computed. */
@@ -76,5 +83,5 @@ function respond(status: Pick<PublicState, 'state'>): Response {
 async function showProjects(ports: ViewPorts, env: Environment, request: Request): Promise<Response> {
   assertAdmin(env, request);
   const figures = await projectFigures(connectProjects(env, ports));
-  return withDeployment(json(200, figures));
+  return json(200, figures);
 }

@@ -64,6 +64,35 @@ describe('an odd path or query', () => {
   });
 });
 
+describe('/api/status while the store is down', () => {
+  const status = (query: string, headers: Record<string, string>) =>
+    operator(new Request(`${BASE}/api/status${query}`, { headers }));
+  const admin = { authorization: `Bearer ${TOKEN}` };
+
+  it.each([
+    ['does not answer', 'file:///proc/version'],
+    ['cannot be opened', 's3://'],
+  ])('has metrics that are up 0, and problems that name the deployment: %s', async (_what, address) => {
+    process.env['BACKUP_STORE'] = address;
+    const metrics = await status('?format=prometheus', admin);
+    expect([metrics.status, metrics.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/plain')]);
+    const text = await metrics.text();
+    expect(text).toContain('soulcaster_backup_up 0\n');
+    expect(text).toContain('soulcaster_backup_answer{answer="recoverable",state="unknown"} 1');
+    expect(text).not.toContain('snapshot');
+    const problem = await status('', admin);
+    expect(problem.status).toBeGreaterThanOrEqual(500);
+    expect(await problem.json()).toMatchObject({
+      hint: expect.any(String) as unknown,
+      deployment: { version: expect.any(String) as unknown },
+    });
+    const open = await status('', {});
+    expect([open.status, Object.keys((await open.json()) as object)]).toEqual([503, ['state', 'at', 'label']]);
+    const wrong = await status('?format=prometheus', { authorization: 'Bearer of-another-deployment' });
+    expect([wrong.status >= 400, (await wrong.text()).includes('soulcaster_backup_up')]).toEqual([true, false]);
+  });
+});
+
 describe('input that a call would ignore', () => {
   const ID = '20260101T000000Z-aaaaaa';
 

@@ -50,6 +50,26 @@ describe('the content of the folder', () => {
     expect(await readdir(join(folder, 'a'))).toEqual(['2']);
   });
 
+  it('is not empty but unavailable where the folder is a file, or below one', async () => {
+    await writeFile(join(folder, 'file'), 'x');
+    for (const path of ['file', 'file/below']) {
+      const store = fileStore({ folder: join(folder, path) });
+      const calls = [
+        () => store.read('a/1'),
+        () => collect(store.list('')),
+        () => collect(store.folders('')),
+        () => store.create('a/1', bytes('x')),
+        () => store.swap('a/1', bytes('x'), 'etag'),
+      ];
+      for (const call of calls) {
+        await expect(call()).rejects.toMatchObject({
+          code: 'store-unavailable',
+          message: expect.stringMatching(new RegExp(`${path} is not a folder`)) as unknown,
+        });
+      }
+    }
+  });
+
   it('cannot have one name for an object and a folder: the error says so', async () => {
     const store = fileStore({ folder });
     await store.create('a/b', bytes('x'));

@@ -16,7 +16,7 @@ interface Sample {
   readonly value: number;
 }
 
-interface Metric {
+export interface Metric {
   /** Without the prefix; ends in the base unit. */
   readonly name: string;
   readonly help: string;
@@ -30,9 +30,7 @@ export function metricsOf(status: StatusReport): Metric[] {
   const seconds = (milliseconds: number | null): number | null => (milliseconds === null ? null : milliseconds / 1000);
   const epoch = (text: string | null | undefined): number | null => (text == null ? null : Date.parse(text) / 1000);
   const flag = (met: boolean | null): number | null => (met === null ? null : Number(met));
-  return [
-    ['up', 'Whether all four answers are ok.', sample(Number(status.state === 'ok'))],
-    ['answer', '1 for the state that each of the four answers has, 0 for the others.', answerSamples(status)],
+  const figures = [
     [
       'answer_checked_timestamp_seconds',
       'When the evidence of an answer was last checked, since the epoch.',
@@ -134,6 +132,7 @@ export function metricsOf(status: StatusReport): Metric[] {
     ],
     ['guard_run_timestamp_seconds', 'When the guard last ran, since the epoch.', sample(epoch(status.guard.lastRunAt))],
   ].map(([name, help, samples]) => ({ name, help, samples }) as Metric);
+  return [...stateMetrics(status.state, (name) => status[name].state), ...figures];
 }
 
 /** The text format of gauges. */
@@ -182,8 +181,20 @@ function countOpenRuns({ runs }: StatusReport): Record<string, number> {
   return Object.fromEntries(counts);
 }
 
-function answerSamples(status: StatusReport): Sample[] {
-  return ANSWERS.flatMap((name) => stateSet('answer', name, status[name].state));
+/** The gauges while the status cannot be computed, as when the store does not answer: not ok, and no answer is known. */
+export function unknownMetrics(): Metric[] {
+  return stateMetrics('unknown', () => 'unknown');
+}
+
+function stateMetrics(
+  state: StatusReport['state'],
+  stateOf: (name: (typeof ANSWERS)[number]) => AnswerState,
+): Metric[] {
+  const answers = ANSWERS.flatMap((name) => stateSet('answer', name, stateOf(name)));
+  return [
+    { name: 'up', help: 'Whether all four answers are ok.', samples: [{ labels: {}, value: Number(state === 'ok') }] },
+    { name: 'answer', help: '1 for the state that each of the four answers has, 0 for the others.', samples: answers },
+  ];
 }
 
 /** A state set of OpenMetrics: one sample per state, so that no former state remains at 1. */

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { AppError, type ErrorCode } from '../../errors.js';
 
 interface FileFailure {
@@ -27,6 +28,11 @@ const UNSAFE: FileFailure = {
   what: 'cannot write an object exactly once',
   hint: 'The backup folder has to lie on a single file system with hard links, such as ext4, xfs, btrfs, zfs or NFS.',
 };
+const NO_FOLDER: FileFailure = {
+  code: 'store-unavailable',
+  what: 'is not a folder',
+  hint: 'Set BACKUP_STORE to a folder, or mount the folder again, then check: `npx soulcaster-backup doctor --env-file .env`.',
+};
 const IO_ERROR: FileFailure = {
   code: 'store-unavailable',
   what: 'did not answer as a file system should',
@@ -55,6 +61,15 @@ export function errnoOf(error: unknown): string {
   return known && typeof error.code === 'string' ? error.code : '';
 }
 
+/** Whether the path of the backup folder leads to a file, or below one. A folder that is missing will be created. */
+export function isNoFolder(folder: string): boolean {
+  try {
+    return !statSync(folder).isDirectory();
+  } catch (error) {
+    return errnoOf(error) === 'ENOTDIR';
+  }
+}
+
 /** Runs one operation of the folder store; failed system calls leave as AppErrors of the ObjectStore contract. */
 export async function withFileErrors<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -68,6 +83,6 @@ export async function withFileErrors<T>(folder: string, work: () => Promise<T>):
 export function fileError(folder: string, error: unknown): unknown {
   const errno = errnoOf(error);
   if (error instanceof AppError || !/^E[A-Z0-9]+$/.test(errno)) return error;
-  const { code, what, hint, transient = false } = BY_ERRNO[errno] ?? IO_ERROR;
+  const { code, what, hint, transient = false } = isNoFolder(folder) ? NO_FOLDER : (BY_ERRNO[errno] ?? IO_ERROR);
   return new AppError(code, `The backup folder ${folder} ${what} (${errno})`, { hint, transient, cause: error });
 }

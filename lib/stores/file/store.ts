@@ -8,7 +8,7 @@ import type { Clock } from '../../ports/clock.js';
 import type { CreateResult, ObjectStore, StoredBody, StoredObject } from '../../ports/store.js';
 import { systemClock } from '../../services/clock.js';
 import { openDisk, SMALL_BYTES, withNameLock } from './disk.js';
-import { errnoOf, fileError, withFileErrors } from './errors.js';
+import { errnoOf, fileError, isNoFolder, withFileErrors } from './errors.js';
 import { checkFolder, checkName, checkPrefix, maxObjectBytes, NOT_READ, isObjectName } from '../kind.js';
 
 /** `@` is not allowed in names, so this folder can neither hide an object nor be listed as one. */
@@ -36,7 +36,7 @@ export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOp
   const locks = join(root, WORK_FOLDER, 'locks');
 
   async function compareExisting(path: string, body: Uint8Array): Promise<CreateResult | null> {
-    const found = await readUnlessAbsent(['ENOENT'], path);
+    const found = await readUnlessAbsent(root, ['ENOENT'], path);
     if (found === null) return null;
     if (!found.body.equals(body)) return { created: false };
     await files.sync(path);
@@ -60,7 +60,7 @@ export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOp
 
   function swapFromTemporary(temporary: string, path: string, name: string, body: Uint8Array, etag: string) {
     return withNameLock(locks, name, clock, async (confirm) => {
-      const current = await readUnlessAbsent(ABSENT_CODES, path);
+      const current = await readUnlessAbsent(root, ABSENT_CODES, path);
       if (current === null) return null;
       if (!current.body.equals(body)) {
         if (current.etag !== etag) return null;
@@ -77,7 +77,7 @@ export function fileStore({ folder, clock = systemClock(), stamps }: FileStoreOp
     return join(root, name);
   };
   return {
-    read: (name) => afterPending(root, () => readUnlessAbsent(ABSENT_CODES, pathOf(name))),
+    read: (name) => afterPending(root, () => readUnlessAbsent(root, ABSENT_CODES, pathOf(name))),
     create: (name, body) =>
       afterPending(root, async () => {
         const path = pathOf(name);
@@ -130,14 +130,14 @@ async function* withIterationErrors<T>(root: string, items: AsyncIterable<T>): A
   }
 }
 
-async function readUnlessAbsent(absent: readonly string[], path: string): Promise<StoredBody | null> {
+async function readUnlessAbsent(root: string, absent: readonly string[], path: string): Promise<StoredBody | null> {
   try {
     const { size, mtimeMs } = statSync(path);
     if (size > maxObjectBytes(path)) return { body: NOT_READ, etag: `not-read-${size}-${mtimeMs}` };
     const body = size <= SMALL_BYTES ? readFileSync(path) : await readFile(path);
     return { body, etag: etagOf(body) };
   } catch (error) {
-    if (absent.includes(errnoOf(error))) return null;
+    if (absent.includes(errnoOf(error)) && !isNoFolder(root)) return null;
     throw error;
   }
 }
@@ -159,7 +159,7 @@ async function* walkObjects(root: string, prefix: string): AsyncGenerator<Stored
 
 /** The folders right under `prefix` that hold an object at any depth, ascending. */
 async function* walkFolders(root: string, prefix: string): AsyncGenerator<string> {
-  const folders = listEntries(join(root, prefix)).filter((entry) => entry.isDirectory());
+  const folders = listEntries(root, prefix).filter((entry) => entry.isDirectory());
   for (const name of folders.map((entry) => entry.name).sort(compareBytes)) {
     const first = await walkFolder(root, `${prefix}${name}/`, '').next();
     if (first.done !== true) yield name;
@@ -167,7 +167,7 @@ async function* walkFolders(root: string, prefix: string): AsyncGenerator<string
 }
 
 async function* walkFolder(root: string, at: string, start: string): AsyncGenerator<StoredObject> {
-  const entries = listEntries(join(root, at)).filter((entry) => entry.name.startsWith(start));
+  const entries = listEntries(root, at).filter((entry) => entry.name.startsWith(start));
   // "a-b" sorts before "a/x" but after "a": a folder is sorted with its slash.
   entries.sort((a, b) => compareBytes(sortKey(a), sortKey(b)));
   for (const entry of entries) {
@@ -181,25 +181,25 @@ async function* walkFolder(root: string, at: string, start: string): AsyncGenera
   }
 }
 
-function listEntries(folder: string): Dirent[] {
-  const entries = nullIfRemoved(() => readdirSync(folder, { withFileTypes: true }));
+function listEntries(root: string, folder: string): Dirent[] {
+  const entries = nullIfRemoved(root, () => readdirSync(join(root, folder), { withFileTypes: true }));
   return (entries ?? []).filter((entry) => isObjectName(entry.name) && (entry.isDirectory() || entry.isFile()));
 }
 
 function statObject(root: string, name: string): StoredObject | null {
-  const stats = nullIfRemoved(() => lstatSync(join(root, name), { bigint: true }));
+  const stats = nullIfRemoved(root, () => lstatSync(join(root, name), { bigint: true }));
   if (stats === null) return null;
   // A user with write access to the folder can set a file's modification time, but not its change time.
   const version = `${stats.ino}-${stats.ctimeNs}`;
   return { name, size: Number(stats.size), modifiedAt: Number(stats.mtimeNs / 1_000_000n), version };
 }
 
-/** Null for a file that another process removed meanwhile. */
-function nullIfRemoved<T>(read: () => T): T | null {
+/** Null for a file that another process removed meanwhile. Throws where no object can be: `root` is no folder. */
+function nullIfRemoved<T>(root: string, read: () => T): T | null {
   try {
     return read();
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return null;
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error)) && !isNoFolder(root)) return null;
     throw error;
   }
 }
