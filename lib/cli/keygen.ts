@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { formatEnvLine } from '../app/config/env-file.js';
 import { generateAgeIdentity, generateSigningKey } from '../app/connect/keys.js';
 import { CALLER_SECRETS, identityFileText, generateSecret } from '../setup/secrets.js';
@@ -25,7 +26,7 @@ interface GeneratedKeys {
 export async function keygen(context: Context, kind: KeyKind, { out }: KeygenOptions): Promise<number> {
   const { advice, open, secrets, text } = await GENERATORS[kind]();
   if (out === undefined) {
-    context.print(text.trimEnd());
+    context.print(appendsToFile() ? `\n${text.trimEnd()}` : text.trimEnd());
     context.note(advice);
     context.document({ kind, file: null, ...open, secrets });
     return 0;
@@ -35,6 +36,14 @@ export async function keygen(context: Context, kind: KeyKind, { out }: KeygenOpt
   context.note(advice);
   context.document({ kind, file: out, ...open });
   return 0;
+}
+
+/** Whether a shell's `>> .env` takes the keys: a last line without an end would take them into its value. */
+function appendsToFile(): boolean {
+  const { fd } = process.stdout as { fd?: number };
+  if (fd === undefined) return false;
+  const stats = fstatSync(fd);
+  return stats.isFile() && stats.size > 0;
 }
 
 const GENERATORS: Readonly<Record<KeyKind, () => Promise<GeneratedKeys>>> = {

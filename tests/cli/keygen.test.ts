@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -6,7 +7,7 @@ import { ageEncryptor, recipientsOf } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { loadConfig } from '../../lib/app/config.js';
 import { parseEnvFile } from '../../lib/app/config/env-file.js';
-import { cli, cliJson } from './fixture.js';
+import { cli, cliJson, ROOT } from './fixture.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -44,6 +45,22 @@ describe('keygen', () => {
     expect(signer.verify(Buffer.from('x'), signer.sign(Buffer.from('x')) ?? '')).toBe(true);
     expect(config.cron.CRON_SECRET).not.toBe(config.admin.ADMIN_TOKEN);
     expect(more.stdout).not.toContain(config.cron.CRON_SECRET);
+  });
+
+  it('appends to an env file whose last line has no end', async () => {
+    const file = join(folder, '.env');
+    await writeFile(file, 'BACKUP_STORE=file:///backups');
+    const handle = await open(file, 'a');
+    const stdio = ['ignore', handle.fd, 'pipe'] as const;
+    const program = join(ROOT, 'bin/soulcaster-backup.js');
+    const { status, stderr } = spawnSync(program, ['keygen', 'signing'], { stdio: [...stdio], encoding: 'utf8' });
+    await handle.close();
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    const env = parseEnvFile(await readFile(file));
+    expect([env['BACKUP_STORE'], Object.keys(env)]).toEqual([
+      'file:///backups',
+      ['BACKUP_STORE', 'BACKUP_SIGNING_KEY'],
+    ]);
   });
 
   it('refuses an unknown kind', async () => {
