@@ -10,7 +10,7 @@ import { saveErasure, type Erasure } from '../snapshot/erasures.js';
 import { assessor } from '../snapshot/latest.js';
 import { readPins } from '../snapshot/pins.js';
 import { isFoundDamaged, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
-import { listFacts } from '../soulcaster/project-scope.js';
+import { listFacts, mergeFacts, type FactList } from '../soulcaster/project-scope.js';
 import { readingSnapshot, ownedProjects, UnreadableSnapshot, type OwnedProjects } from './owned-projects.js';
 import { loadKeyIndex } from '../snapshot/key-index.js';
 import type { Manifest } from '../snapshot/manifest.js';
@@ -33,6 +33,9 @@ export interface Holder extends Forecast {
 export interface ErasurePlan extends Subject {
   /** Projects whose data are erased. */
   readonly projects: readonly string[];
+  /** Jobs and clusters of these projects, in the snapshots that name one. */
+  readonly jobs: readonly string[];
+  readonly clusters: readonly string[];
   /** Of a user: projects that do not belong to the user alone, and are kept. */
   readonly others: OwnedProjects['others'];
   /** Newest first. */
@@ -42,13 +45,14 @@ export interface ErasurePlan extends Subject {
   readonly searched: number;
   /** Snapshots that could not be read. */
   readonly skipped: readonly { readonly id: string; readonly why: string }[];
-  /** The snapshot that was read whole, to find keys that belong to the user or project without naming it. */
+  /** The newest of the snapshots that were read whole, to find keys that belong to the user or project without naming it. */
   readonly readWhole: string | null;
 }
 
 /**
  * Finds which snapshots of a store hold data of a user or project, including those of other databases and safety snapshots of
- * restores, and until when the policy keeps each. Reads manifests, key indexes and the newest holder. Throws `wrong-key` when no
+ * restores, and until when the policy keeps each. Reads manifests, key indexes and, whole, every snapshot
+ * that names one of the projects. Throws `wrong-key` when no
  * snapshot can be opened because no identity is set.
  */
 export async function planErasure(
@@ -88,7 +92,7 @@ async function planBy(
   const newest = await newestHolder(opened, subject);
   const owned: OwnedProjects =
     subject.kind === 'project' ? { own: [subject.id], others: [] } : await ownedProjects(subject.id, opened, newest);
-  const erased = await erasedOf(subject, owned.own, newest);
+  const erased = await erasedOf(subject, owned.own, opened);
   const pins = await readPins(ports.store);
   const assessed = await assessor({ ...trust, store: ports.store }, entries);
   const { byId, held } = forecast(
@@ -116,7 +120,9 @@ async function planBy(
   return {
     kind,
     id,
-    projects: owned.own,
+    projects: erased.projects,
+    jobs: erased.jobs,
+    clusters: erased.clusters,
     others: owned.others,
     holders,
     held,
@@ -128,11 +134,12 @@ async function planBy(
 /** Adds the user or project of a plan to the erasure list. Throws `usage` without a reason. */
 export function addErasure(
   ports: Pick<InspectPorts, 'clock' | 'encryptor' | 'store'>,
-  { id, kind, projects }: ErasurePlan,
+  { clusters, id, jobs, kind, projects }: ErasurePlan,
   { by, reason }: { readonly by: string; readonly reason: string },
 ): Promise<Erasure> {
   const at = new Date(ports.clock.now()).toISOString();
-  return saveErasure(ports, { kind, id, projects: [...projects], reason: parseReason(reason), at, by });
+  const ids = { projects: [...projects], jobs: [...jobs], clusters: [...clusters] };
+  return saveErasure(ports, { kind, id, ...ids, reason: parseReason(reason), at, by });
 }
 
 /** Newest first. */
@@ -160,19 +167,23 @@ async function newestHolder(opened: readonly OpenSnapshot[], { kind, id }: Subje
   return null;
 }
 
+/**
+ * The jobs and clusters of the projects in all snapshots that name one: a snapshot, or a file made from one, may hold the logs of
+ * a job without the job's hash, which alone names the project.
+ */
 async function erasedOf(
   { kind, id }: Subject,
   projects: readonly string[],
-  newest: OpenSnapshot | null,
+  opened: readonly OpenSnapshot[],
 ): Promise<Erased> {
-  const users = kind === 'user' ? [id] : [];
-  if (newest === null || projects.length === 0) return { users, projects, facts: [] };
-  const all = await readingSnapshot(newest, () => gatherFacts(projects, recordsOf(newest)));
-  const facts = [...all].map(([project, known]) => {
-    const { clusters, jobs } = listFacts(known);
-    return { project, jobs: [...jobs], clusters: [...clusters], users: [], externals: [] };
-  });
-  return { users, projects, facts };
+  const found: FactList[] = [];
+  for (const snapshot of opened) {
+    if (countNamed(snapshot.manifest, projects) === 0) continue;
+    const all = await readingSnapshot(snapshot, () => gatherFacts(projects, recordsOf(snapshot)));
+    found.push(...[...all.values()].map(listFacts));
+  }
+  const { clusters, jobs } = listFacts(mergeFacts(found));
+  return { users: kind === 'user' ? [id] : [], projects, jobs, clusters, facts: [] };
 }
 
 /** The number of keys in a snapshot that name the projects, by the counts of its manifest. */
@@ -199,12 +210,10 @@ async function countHeld(snapshot: OpenSnapshot, erased: Erased): Promise<number
 }
 
 /** Keys that belong to the user or a project without naming a project. */
-function* keysWithoutProject({ facts, users }: Erased): Generator<string> {
+function* keysWithoutProject({ clusters, jobs, users }: Erased): Generator<string> {
   for (const user of users) yield* userKeys(user);
-  for (const { clusters, jobs } of facts) {
-    for (const job of jobs) yield* [buildKey('job', { job }), buildKey('job-logs', { job })];
-    for (const cluster of clusters) yield buildKey('cluster-jobs', { cluster });
-  }
+  for (const job of jobs) yield* [buildKey('job', { job }), buildKey('job-logs', { job })];
+  for (const cluster of clusters) yield buildKey('cluster-jobs', { cluster });
 }
 
 function userKeys(user: string): readonly string[] {

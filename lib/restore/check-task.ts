@@ -30,14 +30,14 @@ export async function openStep(ports: RestorePorts, attempt: Attempt): Promise<S
   const target = ports.redisOf(input.target);
   await assertSource(ports, manifest, target, input);
   const startedAt = state.startedAt + (await clockAheadOf(target, ports.clock));
-  const { projects, users } = await loadErasedIds(ports, ports.otherErasures ?? null);
+  const { clusters, jobs, projects, users } = await loadErasedIds(ports, ports.otherErasures ?? null);
   // The mark of a scratch database does not count as data.
   const marks = (await isMarked(target)) ? 1 : 0;
   const next = {
     ...state,
     manifestSha256: bound?.sha256 ?? null,
     shiftMs: Math.max(0, startedAt - Date.parse(manifest.window.to)),
-    erased: { users: [...users], projects: [...projects], facts: [] },
+    erased: { users: [...users], projects: [...projects], jobs: [...jobs], clusters: [...clusters], facts: [] },
     targetEmpty: (await countKeys(target)) === marks,
   };
   return enterPhase('check', next, manifest.parts.length, ports.clock.now());

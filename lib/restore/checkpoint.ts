@@ -42,8 +42,14 @@ const restoreCheckpointSchema = z.object({
   liveFacts: factsSchema,
   /** The erasure list at the run's start, with the ids that the snapshot ties to it: their data are left out. */
   erased: z
-    .object({ users: z.array(z.string()), projects: z.array(z.string()), facts: factsSchema })
-    .default({ users: [], projects: [], facts: [] }),
+    .object({
+      users: z.array(z.string()),
+      projects: z.array(z.string()),
+      jobs: z.array(z.string()).default([]),
+      clusters: z.array(z.string()).default([]),
+      facts: factsSchema,
+    })
+    .default({ users: [], projects: [], jobs: [], clusters: [], facts: [] }),
   /** Projects that are locked while the scope is written. */
   projects: z.array(z.string()),
   /** Projects with restored or removed keys that go into vectors; null when the scope itself says which. */
@@ -100,7 +106,7 @@ export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
     lacking: null,
     facts: [],
     liveFacts: [],
-    erased: { users: [], projects: [], facts: [] },
+    erased: { users: [], projects: [], jobs: [], clusters: [], facts: [] },
     projects: [],
     vectors: null,
     goneClusters: [],

@@ -28,12 +28,12 @@ export function erasedScope({ projects }: ErasedIds): Scope | null {
 
 /**
  * For a user: `user:{id}` and `user:projects:{id}`. For a project: all keys that a restore of the project would write,
- * and its entry in the lists of users, which lose nothing else.
+ * its jobs and clusters that the entry in the list knows, and its entry in the lists of users, which lose nothing else.
  */
-export function erasedKeys({ facts, projects, users }: Erased): ErasedKeys {
+export function erasedKeys({ clusters: knownClusters, facts, jobs: knownJobs, projects, users }: Erased): ErasedKeys {
   const [erasedProjects, erasedUsers] = [new Set<Text>(projects), new Set(users)];
-  const jobs = new Set(facts.flatMap((entry) => entry.jobs));
-  const clusters = new Set(facts.flatMap((entry) => entry.clusters));
+  const jobs = new Set([...knownJobs, ...facts.flatMap((entry) => entry.jobs)]);
+  const clusters = new Set([...knownClusters, ...facts.flatMap((entry) => entry.clusters)]);
   return {
     has({ cluster = '', family, job = '', project, user = '' }) {
       if (family === 'user' || family === 'user-projects') return erasedUsers.has(user);

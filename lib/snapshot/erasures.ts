@@ -22,6 +22,9 @@ const erasureSchema = decisionSchema.extend({
   id: z.string().min(1),
   /** Projects whose data are erased: the project itself, or those that belonged to the user alone when the entry was made. */
   projects: z.array(z.string().min(1)),
+  /** Jobs and clusters of these projects in all snapshots of that day: a snapshot may hold their keys without naming the project. */
+  jobs: z.array(z.string().min(1)).optional(),
+  clusters: z.array(z.string().min(1)).optional(),
   /** When and why the entry was withdrawn; null while it is active. */
   withdrawn: decisionSchema.nullable(),
 });
@@ -36,7 +39,13 @@ interface ErasurePorts {
 }
 
 /** Whose data a restore leaves out. A type, not an interface: it is stored as JSON. */
-export type ErasedIds = { readonly users: readonly string[]; readonly projects: readonly string[] };
+export type ErasedIds = {
+  readonly users: readonly string[];
+  readonly projects: readonly string[];
+  /** Jobs and clusters that the entries tie to the projects. */
+  readonly jobs: readonly string[];
+  readonly clusters: readonly string[];
+};
 
 /**
  * Every entry in the lists of both stores, the oldest first: a replication copies an entry only when it runs next. An
@@ -57,7 +66,8 @@ export async function loadErasures(
 export async function loadErasedIds(ports: ErasurePorts, other: OtherErasures | null = null): Promise<ErasedIds> {
   const entries = (await loadErasures(ports, other)).filter(({ withdrawn }) => withdrawn === null);
   const users = entries.filter(({ kind }) => kind === 'user').map(({ id }) => id);
-  return { users: distinct(users), projects: distinct(entries.flatMap(({ projects }) => projects)) };
+  const all = (kind: 'projects' | 'jobs' | 'clusters') => distinct(entries.flatMap((entry) => entry[kind] ?? []));
+  return { users: distinct(users), projects: all('projects'), jobs: all('jobs'), clusters: all('clusters') };
 }
 
 /** The list of one store and, in a second store, those that a replication replaced. Renews what it reads. */

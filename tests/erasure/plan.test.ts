@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
-import { planErasure, type ErasurePlan, type Subject } from '../../lib/erasure/plan.js';
+import { addErasure, planErasure, type ErasurePlan, type Subject } from '../../lib/erasure/plan.js';
 import { retentionSettings } from '../../lib/app/settings.js';
+import { loadErasedIds } from '../../lib/snapshot/erasures.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { trustContext } from '../../lib/snapshot/trust.js';
 import type { Policy } from '../../lib/retention/policy.js';
@@ -74,4 +75,27 @@ it('gives no date while a prune is held because runs fail', async () => {
   expect(held.held).toBe('none of the last three snapshot runs succeeded');
   expect(datesOf(held)).toEqual([true, true, true]);
   expect(held.holders[0]?.kept).toContain('held');
+});
+
+it('finds jobs and clusters whose hash only an older snapshot holds, and records them in the entry', async () => {
+  const { redis } = bench.database;
+  await redis.set('cluster:p2:c2', '{}');
+  await redis.hset('job:j2', { id: 'j2', project_id: 'p2' });
+  await redis.rpush('job:j2:logs', 'a line');
+  await redis.zadd('cluster:jobs:c2', 1, 'j2');
+  await redis.hset('project:p2', { id: 'p2', user_id: 'u2' });
+  const named = (await bench.takeWhole({ settings: PARTS })).id;
+  await redis.del('job:j2', 'cluster:p2:c2');
+  const unnamed = (await bench.takeWhole({ settings: PARTS })).id;
+  const subject = { kind: 'project', id: 'p2' } as const;
+  const plan = await planned(subject, []);
+  expect(plan).toMatchObject({ projects: ['p2'], jobs: ['j2'], clusters: ['c2'], readWhole: unnamed });
+  expect(plan.holders.map(({ id, keys }) => [id, keys])).toEqual([
+    [unnamed, 3],
+    [named, 5],
+  ]);
+  const encryptor = ageEncryptor({ recipients: [], identity: null });
+  const ports = { clock: bench.clock, encryptor, store: bench.folder.store };
+  await addErasure(ports, plan, { by: 'ops', reason: 'contract ended' });
+  expect(await loadErasedIds(ports)).toEqual({ users: [], projects: ['p2'], jobs: ['j2'], clusters: ['c2'] });
 });

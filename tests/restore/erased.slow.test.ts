@@ -148,6 +148,21 @@ describe('data on the erasure list', () => {
     expect(changes(whole, await bench.dump())).toEqual([]);
   });
 
+  it('is left out where the snapshot ties it to no project, such as logs of jobs without their hash', async () => {
+    const [job = ''] = data.jobs;
+    const logs: Scope = { projects: [], families: ['job-logs'], matches: [], keys: [] };
+    await saveErasure(ports(), { ...WORD, kind: 'project', id: data.project, projects: [data.project], jobs: [job] });
+    await bench.database.redis.rpush(`job:${job}:logs`, 'a line');
+    await bench.database.redis.rpush('job:another:logs', 'a line');
+    const { id } = await bench.snapshot(SETTINGS);
+    await bench.database.redis.flushall();
+    const run = await bench.restore(id, { scope: logs });
+    expect(run).toMatchObject({ state: 'succeeded', result: { plan: { erased: { 'job-logs': 1 } } } });
+    expect(Object.keys(await bench.dump())).toEqual(['job:another:logs']);
+    const scope: Scope = { ...logs, families: [], keys: [`job:${job}:logs`] };
+    expect(await bench.restore(id, { scope })).toMatchObject({ state: 'failed', error: { code: 'not-restorable' } });
+  });
+
   it('does not affect other projects and their users when one of them is restored', async () => {
     await forgetProject();
     const [project = ''] = data.others;
