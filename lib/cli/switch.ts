@@ -1,6 +1,9 @@
-import { loadConfig, loadTarget, type Environment } from '../app/config.js';
+import { loadConfig, loadTarget, problemOfSection, type Environment } from '../app/config.js';
 import { connect, connectTarget } from '../app/connect.js';
 import { protectedDatabase } from '../app/connect/database.js';
+import { AppError } from '../errors.js';
+import type { RedisPort } from '../ports/redis.js';
+import { isSameDatabase } from '../redis/run-one.js';
 import { shortSource } from '../snapshot/source.js';
 import { assertNoUnfinishedRestore } from '../snapshot/unfinished-marks.js';
 import { assertUsableDatabase } from '../rotation/health.js';
@@ -59,9 +62,25 @@ function switchRotation({ env, log }: Context, name: string, options: SwitchOpti
     prove: async () => {
       if (options.allowUnfinished !== true)
         await assertNoUnfinishedRestore(connect(env, ['store'], { log }).store, redis.host);
-      return assertUsableDatabase(redis, options.allowEmpty === true);
+      const words = await assertUsableDatabase(redis, options.allowEmpty === true);
+      await assertAnother(env, redis, name);
+      return words;
     },
   };
+}
+
+/** Throws `usage` for the database that the application uses already, by another name. It cannot be checked while that is down. */
+async function assertAnother(env: Environment, redis: RedisPort, name: string): Promise<void> {
+  const own = problemOfSection(env, 'redis') === null ? connect(env, ['redis'], { impatient: true }).redis : null;
+  // By the same name: the operator's own variables have been changed already, and the switch is repeated.
+  if (own === null || own.host === redis.host || !(await isSameDatabase(redis, own))) return;
+  throw new AppError(
+    'usage',
+    `Target ${name} is the database that the application uses, by another name: ${redis.host}`,
+    {
+      hint: 'Nothing was changed. Set the variables of the target to another database; `npx soulcaster-backup doctor --env-file .env` checks them.',
+    },
+  );
 }
 
 function projectsOf(env: Environment): string[] {

@@ -45,11 +45,28 @@ export function absentKey(): string {
   return `soulcaster-backup:absent:${randomUUID()}`;
 }
 
+/** Expiry of the probe key if the process dies before removing it, in milliseconds. */
+const PROBE_MS = 60_000;
+
 /**
- * Whether a database has a key that was just set through another URL: then both URLs lead to the same database. False where the
+ * Whether two URLs lead to the same database: a key that is set through the first can be read through the second. False where
+ * either does not answer, or the first refuses the write.
+ */
+export async function isSameDatabase(there: RedisPort, own: RedisPort): Promise<boolean> {
+  const key = absentKey();
+  // A database that refuses writes is reported by the first real write; so are other failures here.
+  const ignore = () => undefined;
+  await runOne(there, (sdk) => sdk.set(key, '1', { px: PROBE_MS })).catch(ignore);
+  const isSame = (await holdsKey(own, key)) === true;
+  await runOne(there, (sdk) => sdk.del(key)).catch(ignore);
+  return isSame;
+}
+
+/**
+ * Whether a database has a key that was just set through another URL: then both URLs lead to the same database. Null where the
  * database does not answer.
  */
-export async function holdsKey(redis: RedisPort, key: string): Promise<boolean> {
+export async function holdsKey(redis: RedisPort, key: string): Promise<boolean | null> {
   const reply = await runOne(redis, (sdk) => sdk.exists(key)).catch(() => null);
-  return reply !== null && 'value' in reply && reply.value === 1;
+  return reply === null || !('value' in reply) ? null : reply.value === 1;
 }

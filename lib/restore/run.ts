@@ -3,7 +3,7 @@ import { DATABASE_LEASE } from '../snapshot/run.js';
 import { releaseLocks, takeLocks } from '../soulcaster/locks.js';
 import type { RedisPort, RedisReply, SentCommand } from '../ports/redis.js';
 import { AppError } from '../errors.js';
-import { absentKey, holdsKey, runOne } from '../redis/run-one.js';
+import { isSameDatabase } from '../redis/run-one.js';
 import { inputOf, parseRestoreCheckpoint, enterPhase } from './checkpoint.js';
 import { checkTask, refuseStep, surveyStep, openStep } from './check-task.js';
 import { addSpent, openContext, spentSince, type RestorePorts, type RestoreSettings } from './context.js';
@@ -157,23 +157,14 @@ function whileLeaseHeld<P extends { redisOf(target: string | null): RedisPort }>
   return { ...ports, redisOf: (target: string | null) => guarded(ports.redisOf(target)) };
 }
 
-/** Expiry of the probe key if the restore dies before removing it, in milliseconds. */
-const PROBE_MS = 60_000;
-
 /**
  * Throws `usage` for a target that is the protected database by another name: a key that is set in one appears in the
  * other. When the protected database does not answer, as in the outages that targets are for, this cannot be checked.
  */
 async function assertNotProtected(ports: RestorePorts, { target, trigger }: RestoreInput): Promise<void> {
   if (target === null || trigger === 'drill') return;
-  const [there, own] = [ports.redisOf(target), ports.redisOf(null)];
-  const key = absentKey();
-  // A target that refuses writes is reported by the first real write; so are other failures here.
-  const ignore = () => undefined;
-  await runOne(there, (sdk) => sdk.set(key, '1', { px: PROBE_MS })).catch(ignore);
-  const isSame = await holdsKey(own, key);
-  await runOne(there, (sdk) => sdk.del(key)).catch(ignore);
-  if (!isSame) return;
+  const there = ports.redisOf(target);
+  if (!(await isSameDatabase(there, ports.redisOf(null)))) return;
   throw new AppError(
     'usage',
     `Target ${target} is the protected database under another name: ${there.host}. Nothing was written`,

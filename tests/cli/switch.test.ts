@@ -132,6 +132,19 @@ describe('switch refuses', () => {
     expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
   });
 
+  it('the database in use by another name, in a dry run as well, but not by the same one', async () => {
+    const alias = await startUpstashRedis({ redisUrl: server.url, token: 'token' });
+    const used = { [URL_NAME]: alias.url, [TOKEN_NAME]: 'token' };
+    for (const option of ['--yes', '--dry-run']) {
+      const { code, stderr } = await accounts.run(['switch', 'standby', option], '', { ...env(), ...used });
+      expect([code, stderr, everywhere()]).toEqual([2, expect.stringContaining('by another name'), allOld()]);
+    }
+    const again = { [URL_NAME]: standby.url, [TOKEN_NAME]: STANDBY_TOKEN };
+    expect((await accounts.run(['switch', 'standby', '--dry-run'], '', { ...env(), ...again })).code).toBe(0);
+    expect(await redis(server.url, 'DBSIZE')).toBe(1);
+    await alias.stop();
+  });
+
   it('a target with an unfinished restore, unless allowed', async () => {
     const store = fileStore({ folder: accounts.folder });
     const source = sourceOf(new URL(standby.url).host);

@@ -93,3 +93,16 @@ describe('doctor names a token that may read but not write', () => {
     await database.stop();
   });
 });
+
+it('doctor advises to empty a scratch database only if the protected one answers and is another', async () => {
+  const [database, other] = [await startTestDatabase(), await startTestDatabase()];
+  await database.redis.set('somebodys', 'data');
+  const scratch = await startUpstashRedis({ redisUrl: database.url, token: 'right' });
+  const primary = await startUpstashRedis({ redisUrl: other.url, token: 'right' });
+  const drill = { DRILL_REDIS_REST_URL: scratch.url, DRILL_REDIS_REST_TOKEN: 'right' };
+  expect((await told('drill', drill))?.hint).toContain('do not empty it');
+  const both = { ...drill, UPSTASH_REDIS_REST_URL: primary.url, UPSTASH_REDIS_REST_TOKEN: 'right' };
+  expect(await told('drill', both)).toMatchObject({ status: 'warn', hint: expect.stringMatching(/^Empty it/) });
+  await Promise.all([scratch.stop(), primary.stop()]);
+  await Promise.all([database.stop(), other.stop()]);
+});

@@ -196,14 +196,16 @@ async function tryScratch(
         `Set ${prefix}TOKEN to the standard token of the database, not the read-only one, and make sure that it is not full.`,
       );
     }
-    const seenAt = primary !== null && (await holdsKey(primary, key)) ? primary.host : null;
+    const isSeen = primary === null ? null : await holdsKey(primary, key);
     await runOne(redis, (sdk) => sdk.del(key));
-    if (seenAt !== null) return isProtected(` by another name (${redis.host}, ${seenAt})`);
+    if (isSeen === true) return isProtected(` by another name (${redis.host}, ${primary?.host ?? ''})`);
     const size = replies[0] !== undefined && 'value' in replies[0] ? Number(replies[0].value) : 0;
     if (!isDrill || size === 0) return ok(`${redis.host} answers and accepts writes`);
     return warn(
       `${redis.host} holds ${size} keys, but a drill needs an empty database`,
-      'Empty it, or set DRILL_REDIS_REST_URL to a database that is used for nothing else.',
+      isSeen === null
+        ? 'It is not known whether it is the database that is backed up, which is not configured here or does not answer: do not empty it before doctor has told the two apart, or set DRILL_REDIS_REST_URL to a database that is used for nothing else.'
+        : 'Empty it, or set DRILL_REDIS_REST_URL to a database that is used for nothing else.',
     );
   } catch (error) {
     const { hint, message } = toAppError(error);

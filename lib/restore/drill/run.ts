@@ -214,9 +214,34 @@ async function objectionTo(scratch: RedisPort, primary: RedisPort): Promise<Obje
   const before = await countKeys(primary);
   const size = await countKeys(scratch);
   const after = await countKeys(primary);
-  if (size > 0)
-    return `the scratch database holds ${size} keys and is not marked as a scratch database: empty it first`;
+  if (size > 0) {
+    const what = `the scratch database holds ${size} keys and is not marked as a scratch database`;
+    return (await areToldApart(scratch, primary)) ? `${what}: empty it first` : `${what}; ${MAY_BE_ONE}`;
+  }
   return Math.min(before, after) > 0 ? null : 'both databases are empty, so they cannot be told apart';
+}
+
+const MAY_BE_ONE =
+  'the protected database holds the same keys, so it may be the protected database by another name: do not empty it before `npx soulcaster-backup doctor --env-file .env` has told the two apart';
+const SAMPLES = 3;
+
+/**
+ * Whether reading shows that two databases with keys are not one: a random key of the first is not in the second, and is still in
+ * the first afterwards. A copy of the protected database cannot be told from it this way, nor can one that refuses the reads.
+ */
+async function areToldApart(scratch: RedisPort, primary: RedisPort): Promise<boolean> {
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    const [reply] = await scratch.pipeline([['RANDOMKEY']]);
+    const key = reply !== undefined && 'value' in reply ? reply.value : null;
+    if (!Buffer.isBuffer(key)) return false;
+    const counts: (number | null)[] = [];
+    for (const redis of [primary, scratch]) {
+      const [found] = await redis.pipeline([['EXISTS', key]]);
+      counts.push(found !== undefined && 'value' in found && typeof found.value === 'number' ? found.value : null);
+    }
+    if (counts[0] === 0 && counts[1] === 1) return true;
+  }
+  return false;
 }
 
 /**
