@@ -17,7 +17,7 @@ import { finishCommand, openResult } from './restore/ending.js';
 import { planView } from './restore/plan-view.js';
 import { reportView } from './restore/report-view.js';
 import { dryRunResult, restoredResult } from '../restore/result.js';
-import { undoOf, type Undo } from './restore/undo.js';
+import { removedSince, undoOf, type Undo } from './restore/undo.js';
 import { follow } from './follow.js';
 import { storeEnvironment } from './store-choice.js';
 
@@ -63,7 +63,8 @@ export async function showRun(
   const found = await (options.watch === true ? follow(context, ports, id) : viewRun(ports.store, id));
   const record = { ...found, result: await openResult(context.env, ports.encryptor, found.result) };
   const undo = restoredResult(record.result) === null ? null : await undoOf(ports.store, record, replica, ports.signer);
-  context.print([facts(overview(record)), ...outcomeText(record, undo)].join('\n\n'));
+  const gone = undo === null && isOver(record) ? await removedSince(ports, record) : [];
+  context.print([facts(overview(record)), ...outcomeText(record, undo), ...gone].join('\n\n'));
   const summary = runSummary(record);
   const waitsFor = isOver(record) ? null : record.error;
   const hidden = record.hidden === true ? { details: HIDDEN_WORDS } : {};

@@ -58,12 +58,17 @@ export async function unfinishedOf(store: ObjectStore, source: string): Promise<
   return (await loadMarks(store, marksName(source))).unfinished;
 }
 
+/** Unfinished restores of all databases that this store has marks of. */
+export async function unfinishedOfAll(store: ObjectStore): Promise<readonly Unfinished[]> {
+  const marks: Unfinished[] = [];
+  for await (const { name } of store.list(MARKS_PREFIX)) marks.push(...(await loadMarks(store, name)).unfinished);
+  return marks;
+}
+
 /** Snapshots with which unfinished restores of any database are finished, and those with which they are undone. */
 export async function neededByRestores(store: ObjectStore): Promise<Set<string>> {
   const needed = new Set<string>();
-  for await (const { name } of store.list(MARKS_PREFIX)) {
-    for (const { run, snapshot = run } of (await loadMarks(store, name)).unfinished) needed.add(run).add(snapshot);
-  }
+  for (const { run, snapshot = run } of await unfinishedOfAll(store)) needed.add(run).add(snapshot);
   return needed;
 }
 

@@ -70,7 +70,7 @@ const KEPT: Readonly<Record<string, string>> = {
   monthly: 'of its month',
   oldest: 'the oldest',
   'newest-verified': 'latest',
-  'in-use': 'in use by a run',
+  'in-use': 'in use by a run, or needed by an unfinished restore',
   pinned: 'pinned',
   future: 'dated in the future',
   'newer-format': 'of a newer version',

@@ -11,6 +11,8 @@ import { showRun } from '../../lib/cli/run.js';
 import { forget } from '../../lib/cli/snapshots.js';
 import { storeEnvironment } from '../../lib/cli/store-choice.js';
 import { cancel, unlock } from '../../lib/cli/unlock.js';
+import { updateObject } from '../../lib/control/object.js';
+import { decodeJson, encodeJson } from '../../lib/json.js';
 import { prepareRestore, startRestore } from '../../lib/restore/start.js';
 import { contextOf, startDatabase, type Database } from '../control/odd-store.js';
 import type { Variables } from './fixture.js';
@@ -57,6 +59,24 @@ it('a restore whose saved state was removed says when that was, and offers no un
   expect(after.text).toContain('(forgotten)');
   expect(after.text).not.toContain('--no-safety');
   expect(after.document).toMatchObject({ undoRemoved: { at: expect.any(String), reasons: ['forgotten'] } });
+});
+
+it('an interrupted restore says which of the snapshots that its commands need was removed', async () => {
+  const { document } = await said((context) => restore(context, snapshot, RESTORE));
+  const [id, undo] = [String(document['runId']), String(document['undo'])];
+  const { store } = fullApp(env).ports;
+  await updateObject(store, `runs/${id}/run.json`, 'The run', (found) => {
+    const record = decodeJson(found?.body ?? Buffer.from('')) as Record<string, unknown>;
+    const error = { code: 'store-unavailable', message: 'The store does not answer', hint: 'Try again.' };
+    return encodeJson({ ...record, state: 'failed', phase: 'write', result: null, error });
+  });
+  expect((await said((context) => showRun(context, id, {}))).text).not.toContain('was removed at');
+  expect((await said((context) => forget(context, undo, { reason: 'asked for it' }))).code).toBe(0);
+  const after = (await said((context) => showRun(context, id, {}))).text;
+  expect(after).toMatch(
+    new RegExp(`Snapshot ${undo}, which was removed at 20.*: the restore cannot be undone with it`),
+  );
+  expect(after).not.toContain('cannot be finished');
 });
 
 describe('a restore that died over the second store', () => {

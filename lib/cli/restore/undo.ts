@@ -1,4 +1,6 @@
-import type { ObjectStore, Signer } from '../../ports/index.js';
+import type { ObjectStore, Ports, Signer } from '../../ports/index.js';
+import { parseRestoreCheckpoint } from '../../restore/checkpoint.js';
+import { RESTORE } from '../../restore/kinds.js';
 import { restoreInputSchema } from '../../restore/model.js';
 import { isId } from '../../runs/ids.js';
 import type { RunRecord } from '../../runs/model.js';
@@ -35,7 +37,7 @@ export async function undoOf(
   if (input.dryRun || !hasWritten(run)) return null;
   // An interrupted run has no result; its safety snapshot has the id of the run.
   const { undo } = fieldsOf(run.result);
-  const recorded = typeof undo === 'string' ? undo : null;
+  const recorded = typeof undo === 'string' ? undo : checkpointUndo(run);
   const id = recorded ?? run.id;
   const manifest = isId(id) ? ((await loadManifest(store, id))?.manifest ?? null) : null;
   if (manifest !== null) {
@@ -48,6 +50,34 @@ export async function undoOf(
   }
   const from = recorded ?? (input.safety ? 'empty' : 'skipped');
   return { from, words: from === 'empty' ? EMPTY : SKIPPED, commands: 0 };
+}
+
+/** What an interrupted run saved; null if its checkpoint does not say, as one that is encrypted for another deployment. */
+function checkpointUndo(run: RunRecord): string | null {
+  return run.hidden === true || run.checkpoint === null ? null : parseRestoreCheckpoint(run.checkpoint).undo;
+}
+
+/**
+ * For a restore that was interrupted while writing: its error names commands that finish and undo it, and the snapshots that
+ * these need may have been removed since. A sentence for each of them.
+ */
+export async function removedSince(ports: Pick<Ports, 'store' | 'signer'>, run: RunRecord): Promise<string[]> {
+  if (run.kind !== RESTORE.kind || run.hidden === true || !hasWritten(run)) return [];
+  const needed = [
+    [restoreInputSchema.parse(run.input).snapshot, 'restores: the restore cannot be finished with it'],
+    [checkpointUndo(run) ?? run.id, 'saved: the restore cannot be undone with it'],
+  ] as const;
+  const texts: string[] = [];
+  for (const [id, what] of needed) {
+    const isThere = !isId(id) || (await loadManifest(ports.store, id)) !== null;
+    const tombstone = isThere ? null : await readTombstone(ports, id);
+    if (tombstone === null) continue;
+    const { prunedAt, reasons } = tombstone;
+    texts.push(
+      `Snapshot ${id}, which was removed at ${prunedAt} (${reasons.map(printable).join('; ')}), is the one that this run ${what}.`,
+    );
+  }
+  return texts;
 }
 
 function removedText(id: string, removed: Undo['removed']): string {

@@ -6,7 +6,7 @@ import { readPinsOrThrow, removePin, writeForgotten, writePin, type Decision } f
 import { sourceWords } from '../../snapshot/source.js';
 import { canSign } from '../../snapshot/tombstone.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
-import { unfinishedOf, unfinishedWords } from '../../snapshot/unfinished-marks.js';
+import { unfinishedOfAll, unfinishedWords } from '../../snapshot/unfinished-marks.js';
 import { listParts, listUnneeded, withRoom, type RoomContext, objectsOf, openSweeper, type Found } from './sweeper.js';
 import {
   loadSnapshots,
@@ -96,7 +96,7 @@ export async function forgetSnapshot(
     if (snapshotsInUse(runs).has(id)) throw inUseError(id);
     if (!force) assertOwn(snapshot, trust);
     if (!force) assertNotLastTrusted(stored, snapshot);
-    if (!force) await assertNotNeeded(ports, snapshot, trust);
+    if (!force) await assertNotNeeded(ports, id);
     const room = { store: ports.store, stored, runs, sweeper };
     if (!(await withRoom(() => writeForgotten(ports.store, word), listExpendable(room, id), room)))
       throw noRoomError(id);
@@ -160,22 +160,15 @@ function assertNotLastTrusted({ listed }: StoredSnapshots, { id, manifest, state
   });
 }
 
-/** An unfinished restore is finished with the snapshot that it restores, and undone with the one that it saved. */
-async function assertNotNeeded(
-  { store }: PrunePorts,
-  { id, manifest }: ListedSnapshot,
-  { own }: TrustContext,
-): Promise<void> {
-  const sources = new Set([own, manifest?.source ?? null].filter((source) => source !== null));
-  for (const source of sources) {
-    const mark = (await unfinishedOf(store, source)).find(({ run, snapshot }) => snapshot === id || run === id);
-    if (mark === undefined) continue;
-    const what = mark.run === id ? 'was saved by' : 'is being restored by';
-    const finish = mark.hint === undefined ? '' : `: ${mark.hint}`;
-    throw new AppError('not-confirmed', `Snapshot ${id} ${what} an unfinished restore: ${unfinishedWords(mark)}`, {
-      hint: `Finish the restore first${finish}; or add --force.`,
-    });
-  }
+/** An unfinished restore, into any database, is finished with the snapshot that it restores, and undone with the one that it saved. */
+async function assertNotNeeded({ store }: PrunePorts, id: string): Promise<void> {
+  const mark = (await unfinishedOfAll(store)).find(({ run, snapshot }) => snapshot === id || run === id);
+  if (mark === undefined) return;
+  const what = mark.run === id ? 'was saved by' : 'is being restored by';
+  const finish = mark.hint === undefined ? '' : `: ${mark.hint}`;
+  throw new AppError('not-confirmed', `Snapshot ${id} ${what} an unfinished restore: ${unfinishedWords(mark)}`, {
+    hint: `Finish the restore first${finish}; or add --force.`,
+  });
 }
 
 function pinnedError({ at, by, id, reason }: Decision, isReplica: boolean): AppError {

@@ -11,7 +11,7 @@ import { loadErasedIds, loadErasures, saveErasure, withdrawErasure } from '../..
 import { PINS_NAME, readPins } from '../../../lib/snapshot/pins.js';
 import { sha256 } from '../../../lib/snapshot/manifest.js';
 import { manifestName } from '../../../lib/snapshot/names.js';
-import { addMark } from '../../../lib/snapshot/unfinished-marks.js';
+import { addMark, endMarks } from '../../../lib/snapshot/unfinished-marks.js';
 import { readTombstone, tombstoneName } from '../../../lib/snapshot/tombstone.js';
 import { checkChain } from '../../../lib/snapshot/chain.js';
 import { folderStore, type FolderStore } from '../../support/folder-store.js';
@@ -250,6 +250,19 @@ describe('what somebody still needs, or somebody else removed', () => {
       hint: expect.stringContaining(hint) as unknown,
     });
     expect((await forget(old, true)).wasSnapshot).toBe(true);
+  });
+
+  it('is kept by a prune, whatever database that restore writes into, and its safety snapshot as well', async () => {
+    const ids = await days(store(), 5);
+    const [restored = '', saved = ''] = ids.slice(3);
+    await addMark(store(), sha256('standby'), { ...mark, run: saved, snapshot: restored });
+    const { decisions } = await pruneIn({ store: store() });
+    for (const id of [restored, saved])
+      expect(decisions.find((each) => each.id === id)).toEqual({ id, keep: true, reasons: ['in-use'] });
+    await expect(forget(saved)).rejects.toMatchObject({ code: 'not-confirmed' });
+    await endMarks(store(), sha256('standby'), () => true);
+    await pruneIn({ store: store() });
+    expect(await listed(store())).toEqual(ids.slice(0, 2));
   });
 
   it('is named where its manifest is gone, and is given up with --force', async () => {
