@@ -151,6 +151,17 @@ export function secondErasures(env: Environment, log: Ports['log'], onUnread: (w
   return { store: () => secondStoreOrNull(env, log), isFirst: false, onUnread };
 }
 
+/** The erasure list of the store that work does not use: the second or, with `replica`, the first. */
+export function otherErasures(
+  env: Environment,
+  log: Ports['log'],
+  replica: boolean,
+  onUnread: (why: string) => void,
+): OtherErasures {
+  if (!replica) return secondErasures(env, log, onUnread);
+  return { store: () => connect(env, ['store'], { log }).store, isFirst: true, onUnread };
+}
+
 /** The store that may hold further marks: the second store or, with `replica`, the first. */
 export function otherMarkStore(env: Environment, log: Ports['log'], replica = false): () => ObjectStore | null {
   return () => (replica ? firstOrNull(() => connect(env, ['store'], { log }).store) : secondStoreOrNull(env, log));

@@ -1,3 +1,4 @@
+import { otherErasures } from '../app/app.js';
 import { connect } from '../app/connect.js';
 import { protectedDatabase, deploymentOf } from '../app/connect/database.js';
 import { AppError, exitCodeOf } from '../errors.js';
@@ -41,7 +42,10 @@ export async function exportFile(
   notePassedOver(context, manifest.id, passedOver);
   if (foundDamaged) context.note(`warning: snapshot ${manifest.id} was found damaged when it was last verified`);
   const tally: ExportTally = { keys: 0, lines: 0 };
-  const content = exportContent(snapshot, selection, options.format, tally);
+  const other = otherErasures(context.env, context.log, options.replica === true, (why) =>
+    context.note(`warning: the erasure list of the other store was not read: ${printable(why)}`),
+  );
+  const content = exportContent(snapshot, selection, options.format, tally, other);
   const signal = context.interrupt;
   const written = toStdout
     ? await writeOutStream(process.stdout, content, signal)
@@ -51,6 +55,9 @@ export async function exportFile(
   context.note(
     `Exported ${counted(tally.keys, 'key')}${what} from snapshot ${manifest.id} to ${where}: ${bytes(written.bytes)}.`,
   );
+  if (tally.erased !== undefined) {
+    context.note(`note: left out, since their user or project is on the erasure list: ${counted(tally.erased, 'key')}`);
+  }
   const unsaved = unsavedWords(manifest);
   const error = manifest.state === 'complete' ? null : incompleteError(manifest.id, unsaved);
   // Keys left out on purpose are no error, but they are missing in the file too.
@@ -61,6 +68,7 @@ export async function exportFile(
     file: path,
     format: options.format,
     keys: tally.keys,
+    erased: tally.erased ?? 0,
     ...written,
     ...findLacks(manifest),
     deployment: deploymentOf(env),

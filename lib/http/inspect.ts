@@ -1,8 +1,9 @@
 import { createGzip } from 'node:zlib';
 import { Readable } from 'node:stream';
-import { functionDeadline } from '../app/app.js';
+import { functionDeadline, secondErasures } from '../app/app.js';
 import { environment, loadConfig } from '../app/config.js';
 import { connect } from '../app/connect.js';
+import { silentLog } from '../app/json-log.js';
 import { connectTrust, protectedDatabase } from '../app/connect/database.js';
 import { AppError, toAppError } from '../errors.js';
 import { diff, snapshotSide, type DiffCount, type KeyChange, type Side } from '../inspect/diff.js';
@@ -183,14 +184,16 @@ export async function showDiff(ports: ViewPorts, request: Request): Promise<Resp
   }
 }
 
-/** GET /api/snapshots/{id}/download: the output of `export --format jsonl`, gzipped, of all keys or a selection. Throws `not-found` for an empty selection. */
+/** GET /api/snapshots/{id}/download: the output of `export --format jsonl`, gzipped, of all keys or a selection. Throws as `exportContent` does. */
 export async function downloadSnapshot(ports: ViewPorts, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
   assertKnownParameters(searchParams, ['prefix', 'contains'], ['project', 'family']);
   const selection = parseParameters(searchParams);
   const snapshot = await openRequested(ports, request);
   const until = AbortSignal.timeout(timeLeft());
-  const content = exportContent(withTimeLimit(snapshot, until), selection, 'jsonl', { keys: 0, lines: 0 });
+  const tally = { keys: 0, lines: 0 };
+  const other = secondErasures(environment(), silentLog(), () => undefined);
+  const content = exportContent(withTimeLimit(snapshot, until), selection, 'jsonl', tally, other);
   const lines = Readable.from(await readAhead(content));
   const packed = createGzip({ level: 3 });
   // An error must break the download off: a truncated file must not look complete.

@@ -1,9 +1,12 @@
 import { AppError } from '../errors.js';
-import { chooseRecords, recordsOf } from '../inspect/records.js';
+import { chooseRecords, gatherFacts, recordsOf } from '../inspect/records.js';
 import type { OpenSnapshot } from '../inspect/open.js';
+import { erasedKeys, withoutErased, type ErasedKeys } from '../restore/erased.js';
+import { loadErasedIds, type OtherErasures } from '../snapshot/erasures.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { encodeLine, type RecordLine } from '../snapshot/record.js';
 import type { SourceRecord } from '../snapshot/source-records.js';
+import { listFacts, mergeFacts } from '../soulcaster/project-scope.js';
 import { SELECT_ALL, selectsAll, type Selection } from '../soulcaster/selection.js';
 import { selectionWords } from '../soulcaster/selection-words.js';
 import type { Text } from '../soulcaster/text.js';
@@ -15,24 +18,38 @@ import { BodyBuilder, recordCommands, encodeResp } from './write/commands.js';
 export interface ExportTally {
   keys: number;
   lines: number;
+  /** Keys that are left out since their user or project is on the erasure list; absent when none are. */
+  erased?: number;
 }
 
 /**
  * The content of an export, generated while it is read: one part is in memory at a time. Superseded records are left out,
- * and a set that several projects share holds only the selected ones. Throws `not-found` when the selection matches no key
- * of the snapshot, and `damaged` at a part that does not match the manifest.
+ * and a set that several projects share holds only the selected ones. Data on the erasure list are left out, as by a restore,
+ * since the file could bring them back; `other` is the other store, which may have another list. Throws `not-found` when the
+ * selection matches no key of the snapshot, `not-restorable` when all that it matches is erased, `damaged` at a part that does
+ * not match the manifest, and the errors of `loadErasures`.
  */
 export async function* exportContent(
   snapshot: OpenSnapshot,
   selection: Selection,
   format: ExportFormat,
   tally: ExportTally,
+  other: OtherErasures | null = null,
 ): AsyncGenerator<Buffer> {
-  const records = selectRecords(snapshot, selection, tally);
+  const records = selectRecords(snapshot, selection, tally, await erasedIn(snapshot, other));
   if (format === 'jsonl') yield* joinChunks(jsonLines(snapshot.manifest, selection, records, tally));
   else if (format === 'resp') yield* joinChunks(respCommands(records));
   else yield* joinChunks(pipelineBodies(records));
   if (tally.keys > 0 || selectsAll(selection)) return;
+  if (tally.erased !== undefined) {
+    throw new AppError(
+      'not-restorable',
+      `On the erasure list, so no file takes it out: ${selectionWords(selection)}. Nothing was written`,
+      {
+        hint: '`npx soulcaster-backup erasures list --env-file .env` says why and since when; `erasures withdraw` takes an entry back.',
+      },
+    );
+  }
   throw new AppError(
     'not-found',
     `Snapshot ${snapshot.manifest.id} holds no key of ${selectionWords(selection)}. Nothing was written`,
@@ -60,21 +77,47 @@ async function* selectRecords(
   snapshot: OpenSnapshot,
   selection: Selection,
   tally: ExportTally,
+  erased: ErasedKeys | null,
 ): AsyncGenerator<SelectedRecord> {
   const { matches, parts } = await chooseRecords(snapshot, selection);
   const projects = new Set<Text>(selection.projects);
-  for await (const { first, key, known, rest } of recordsOf(snapshot, parts)) {
+  for await (const { key, known, ...stored } of recordsOf(snapshot, parts)) {
     const belonging = matches(key, known);
     if (belonging === 'other') continue;
+    const left = erased?.mayList(known) === true ? withoutErased(stored, erased) : stored;
+    const shared = belonging !== 'owned' && left.first.t === 'set';
+    const record = shared ? keepMembersOf(left, projects) : left;
+    const isEmptied = left.first !== stored.first && record.rest === null && isEmptySet(record.first);
+    if (isEmptied || erased?.has(known) === true) {
+      tally.erased = (tally.erased ?? 0) + 1;
+      continue;
+    }
     tally.keys += 1;
-    if (belonging === 'owned' || first.t !== 'set') yield { first, rest, shared: false };
-    else
-      yield {
-        first: keepMembers(first, projects),
-        rest: rest === null ? null : keepMembersOfLines(rest, projects),
-        shared: true,
-      };
+    yield { ...record, shared };
   }
+}
+
+function keepMembersOf({ first, rest }: SourceRecord, projects: ReadonlySet<Text>): SourceRecord {
+  return {
+    first: keepMembers(first, projects),
+    rest: rest === null ? null : keepMembersOfLines(rest, projects),
+  };
+}
+
+function isEmptySet({ t, v }: RecordLine): boolean {
+  return t === 'set' && (v as readonly Text[]).length === 0;
+}
+
+/** The keys of the snapshot that are on the erasure list; null when it has no active entry. */
+async function erasedIn(snapshot: OpenSnapshot, other: OtherErasures | null): Promise<ErasedKeys | null> {
+  const ids = await loadErasedIds(snapshot, other);
+  if (ids.users.length + ids.projects.length === 0) return null;
+  const { clusters, jobs } = mergeFacts(
+    ids.projects.length === 0
+      ? []
+      : [...(await gatherFacts(ids.projects, recordsOf(snapshot))).values()].map(listFacts),
+  );
+  return erasedKeys({ ...ids, jobs: [...ids.jobs, ...jobs], clusters: [...ids.clusters, ...clusters], facts: [] });
 }
 
 function keepMembers(line: RecordLine, projects: ReadonlySet<Text>): RecordLine {
