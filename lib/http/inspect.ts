@@ -7,7 +7,14 @@ import { silentLog } from '../app/json-log.js';
 import { connectTrust, protectedDatabase } from '../app/connect/database.js';
 import { AppError, toAppError } from '../errors.js';
 import { diff, snapshotSide, type DiffCount, type KeyChange, type Side } from '../inspect/diff.js';
-import { heldIn, findPartialSides, openSnapshot, stoppableStore, type Held, type OpenSnapshot } from '../inspect/open.js';
+import {
+  heldIn,
+  findPartialSides,
+  openSnapshot,
+  stoppableStore,
+  type Held,
+  type OpenSnapshot,
+} from '../inspect/open.js';
 import { clockOf } from '../restore/target.js';
 import { liveSide } from '../inspect/live.js';
 import { pageOfKeys, textsOf, type KeyPage } from '../inspect/list.js';
@@ -20,7 +27,14 @@ import type { Manifest } from '../snapshot/manifest.js';
 import { readPins, type Decision } from '../snapshot/pins.js';
 import type { RecordLine } from '../snapshot/record.js';
 import { selectSnapshot } from '../snapshot/select.js';
-import { keyText, needsFacts, parseSelection, selectsAll, type FactsByProject, type Selection } from '../soulcaster/selection.js';
+import {
+  keyText,
+  needsFacts,
+  parseSelection,
+  selectsAll,
+  type FactsByProject,
+  type Selection,
+} from '../soulcaster/selection.js';
 import { exportContent } from '../transfer/export.js';
 import type { ViewPorts } from './entry.js';
 import { assertKnownParameters, parseFlag, parseNumber, segmentAfter } from './parameters.js';

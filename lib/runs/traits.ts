@@ -87,17 +87,15 @@ export function coversScope(first: unknown, second: unknown): boolean {
 
 function listsOf(scope: unknown): Readonly<Record<(typeof KINDS)[number], readonly string[]>> {
   const fields = fieldsOf(scope);
-  const textsIn = (list: unknown): string[] => (Array.isArray(list) ? list.map((entry) => JSON.stringify(entry)) : []);
-  const items = Array.isArray(fields['items']) ? fields['items'].map(fieldsOf) : [];
+  const entriesOf = (kind: string): readonly unknown[] => (Array.isArray(fields[kind]) ? fields[kind] : []);
+  const textsIn = (list: readonly unknown[]): string[] => list.map((entry) => JSON.stringify(entry));
+  const items = entriesOf('items').map(fieldsOf);
+  const project = 'project' in fields ? [fields['project']] : [];
   return {
-    projects: textsIn([
-      ...('project' in fields ? [fields['project']] : []),
-      ...(Array.isArray(fields['projects']) ? fields['projects'] : []),
-      ...items.map(({ project }) => project),
-    ]),
-    items: items.map(({ id, project }) => JSON.stringify([project, id])),
-    families: textsIn(fields['families']),
-    matches: textsIn(fields['matches']),
-    keys: textsIn(fields['keys']),
+    projects: textsIn([...project, ...entriesOf('projects'), ...items.map((item) => item['project'])]),
+    items: textsIn(items.map((item) => [item['project'], item['id']])),
+    families: textsIn(entriesOf('families')),
+    matches: textsIn(entriesOf('matches')),
+    keys: textsIn(entriesOf('keys')),
   };
 }

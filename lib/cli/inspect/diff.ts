@@ -1,5 +1,12 @@
 import { connect } from '../../app/connect.js';
-import { diff as compare, snapshotSide, type DiffCount, type KeyChange, type Side, type FieldChange } from '../../inspect/diff.js';
+import {
+  diff as compare,
+  snapshotSide,
+  type DiffCount,
+  type KeyChange,
+  type Side,
+  type FieldChange,
+} from '../../inspect/diff.js';
 import { heldIn, findPartialSides, type Held } from '../../inspect/open.js';
 import { clockOf } from '../../restore/target.js';
 import { liveSide } from '../../inspect/live.js';

@@ -6,7 +6,7 @@ import {
   type StreamGroup,
   type StreamValue,
 } from '../../snapshot/record.js';
-import { FileFault, malformedFault } from '../fault.js';
+import { type FileFault, malformedFault } from '../fault.js';
 
 /** Whether a text can be written as UTF-8: half of a surrogate pair would be replaced. */
 export const isWellFormed = (value: string): boolean => !/\p{Surrogate}/u.test(value);
