@@ -4,7 +4,6 @@ import type { Facts } from '../../lib/monitoring/facts.js';
 import { projectTime, recoveryTimeOf } from '../../lib/monitoring/objectives.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { newId } from '../../lib/runs/ids.js';
-import { sha256 } from '../../lib/snapshot/manifest.js';
 import type { NamespaceModel } from '../../lib/soulcaster/index-models.js';
 import type { CatalogEntry } from '../../lib/snapshot/catalog.js';
 
