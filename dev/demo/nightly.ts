@@ -10,8 +10,9 @@ import { loadRun } from '../../lib/runs/records.js';
 import { loadManifest, type Manifest, sizesOf } from '../../lib/snapshot/manifest.js';
 import { errorOfRun } from '../../lib/cli/carry-out.js';
 import type { Context } from '../../lib/cli/context.js';
-import { progressView } from '../../lib/cli/output/progress.js';
-import { bytes, count, dollars, duration, ratio } from '../../lib/cli/output/format.js';
+import { progressView } from '../../lib/cli/output/runs.js';
+import { bytes, count, dollars, duration } from '../../lib/formats.js';
+import { ratio } from '../../lib/cli/show.js';
 import { countTable, facts } from '../../lib/cli/output/table.js';
 
 interface Night {

@@ -8,7 +8,7 @@ import type { Stack } from '../stack/index.js';
 import { liveServices } from '../../lib/app/live-services.js';
 import { drills } from '../../lib/restore/drill/record.js';
 import type { Context } from '../../lib/cli/context.js';
-import { drill } from '../../lib/cli/drill.js';
+import { drill } from '../../lib/cli/upkeep.js';
 import { status } from '../../lib/cli/status.js';
 
 const CRON = '/api/cron/guard';

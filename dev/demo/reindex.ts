@@ -4,7 +4,8 @@ import { loadWorkspace } from '../data/index.js';
 import type { Stack } from '../stack/index.js';
 import type { ReindexPorts } from '../../lib/reindex/context.js';
 import type { Context } from '../../lib/cli/context.js';
-import { counted, printable } from '../../lib/cli/output/format.js';
+import { counted } from '../../lib/formats.js';
+import { printable } from '../../lib/snapshot/ledger.js';
 import { table } from '../../lib/cli/output/table.js';
 import { reindex } from '../../lib/cli/reindex.js';
 

@@ -1,5 +1,6 @@
 import { fullApp } from '../../lib/app/app.js';
-import { connect, connectPlainStore } from '../../lib/app/connect.js';
+import { connect } from '../../lib/app/connect.js';
+import { connectPlainStore } from '../../lib/app/connect/stores.js';
 import { protectedDatabase } from '../../lib/app/connect/database.js';
 import { loadConfig } from '../../lib/app/config.js';
 import { runEnvironment } from '../../lib/cli/carry-out.js';

@@ -9,7 +9,8 @@ import {
   type Environment,
 } from './config.js';
 import { protectedDatabase } from './connect/database.js';
-import { connect, connectReplica, connectTargets, paceRedis, type Replacements } from './connect.js';
+import { connect, connectTargets, paceRedis, type Replacements } from './connect.js';
+import { connectReplica } from './connect/stores.js';
 import { connectElsewhere } from './connect/indexes.js';
 import type { ObjectStore, Ports } from '../ports/index.js';
 import type { ReindexPorts } from '../reindex/context.js';

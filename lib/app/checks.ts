@@ -12,6 +12,7 @@ import { connectNextIndex } from './connect/indexes.js';
 import { connectTrust, protectedDatabase } from './connect/database.js';
 import { connectPlainReplica, connectPlainStore, sharesBucket } from './connect/stores.js';
 import type { Condition } from '../monitoring/alerts/condition.js';
+import { erasureGroups } from './erasure-checks.js';
 import { loadIndexCondition } from '../monitoring/alerts/from-index.js';
 import { publicUrlChecks, secretChecks, encryptionChecks, signatureChecks } from '../health/checks/keys.js';
 import {
@@ -21,11 +22,10 @@ import {
   scheduleCheck,
   schedulerChecks,
 } from '../monitoring/checks.js';
-import { accountChecks, hostingChecks } from '../health/checks/accounts.js';
+import { accountChecks, hostingChecks, providerChecks } from '../health/checks/vendors.js';
 import { sendTestAlert } from '../monitoring/alerts/messages.js';
 import { EMBEDDER_KEYS } from '../services/embedders.js';
 import { promiseChecks } from '../health/checks/promises.js';
-import { providerChecks } from '../health/checks/providers.js';
 import {
   queueChecks,
   backendChecks,
@@ -43,8 +43,7 @@ import { ownDrills } from '../monitoring/facts.js';
 import { readState, type GuardState } from '../monitoring/state.js';
 import { apartCheck, storeChecks } from '../health/checks/store.js';
 import { storedExpiry } from '../health/credentials/expiry.js';
-import { githubAppChecks, type AppCheck } from '../health/credentials/github-app.js';
-import { githubTokenChecks, type TokenCheck } from '../health/credentials/github-token.js';
+import { githubAppChecks, type AppCheck, githubTokenChecks, type TokenCheck } from '../health/credentials/github.js';
 import {
   notConfigured,
   notConfiguredButNeeded,
@@ -55,8 +54,7 @@ import {
 } from '../health/doctor.js';
 import type { Clock, RedisPort } from '../ports/index.js';
 import { PROVIDERS, type Provider } from '../ports/provider-status.js';
-import { erasureGroups } from './erasure-checks.js';
-import { silentLog } from './json-log.js';
+import { silentLog } from './in-process.js';
 import { dimensionsOf } from './live-services.js';
 import { alertRules, configuredIndex, retentionSettings } from './settings.js';
 

@@ -1,8 +1,6 @@
 import { z } from 'zod';
-import { parseEnvFile } from './config/env-file.js';
-import { replicaSection, retentionSection } from './config/sections.js';
 import { EMBEDDER_SHAPE, findEmbedderProblem } from '../services/embedders.js';
-import { STORE_SHAPE, findStoreProblems, storeUrl } from '../stores/registry.js';
+import { STORE_SHAPE, findStoreProblems, storeUrl, STORE_NAMES } from '../stores/registry.js';
 import {
   accessSecret,
   baseUrl,
@@ -35,16 +33,63 @@ export function suppressAwsSdkNotices(): void {
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 }
 
-/** The environment, overridden by the variables of an env file. Throws `config` for an ambiguous file. */
-export function withEnvFile(env: Environment, bytes: Uint8Array): Environment {
-  return { ...env, ...parseEnvFile(bytes) };
-}
-
 const count = (least: number, most: number) => number({ least, most });
 const seconds = (most: number, fallback: number) => number({ least: 0.001, most, decimals: true }).default(fallback);
 const repositories = list.refine((names) => names.every((name) => /^[\w.-]+\/[\w.-]+$/.test(name)), {
   error: 'must be repositories as owner/name, separated by commas',
 });
+
+const slots = (fallback: number) => number({ least: 0, most: 100_000 }).default(fallback);
+const days = (fallback: number, least = 1) => number({ least, most: 36_500, decimals: true }).default(fallback);
+
+/** How long stored objects are kept. */
+const retentionSection = z
+  .object({
+    RETENTION_KEEP_LAST: slots(7),
+    RETENTION_KEEP_WITHIN_DAYS: days(2, 0),
+    RETENTION_KEEP_DAILY: slots(14),
+    RETENTION_KEEP_WEEKLY: slots(8),
+    RETENTION_KEEP_MONTHLY: slots(12),
+    RETENTION_ASIDE_DAYS: days(14),
+    RETENTION_RUNS_DAYS: days(30),
+  })
+  .superRefine((value, context) => {
+    const { RETENTION_KEEP_LAST: last, RETENTION_KEEP_WITHIN_DAYS: within } = value;
+    const { RETENTION_KEEP_DAILY: daily, RETENTION_KEEP_WEEKLY: weekly, RETENTION_KEEP_MONTHLY: monthly } = value;
+    if (last + within + daily + weekly + monthly > 0) return;
+    const message = 'and all other RETENTION_KEEP_ variables are 0: no snapshot would be kept';
+    context.addIssue({ code: 'custom', path: ['RETENTION_KEEP_LAST'], message });
+  });
+
+const SHAPE: Readonly<Record<string, z.ZodType>> = STORE_SHAPE;
+
+/** The second store. All its variables are separate, so that it does not depend on the first store's region. */
+const replicaSection = z
+  .object({
+    BACKUP_STORE: z.string().optional(),
+    S3_ENDPOINT: z.string().optional(),
+    BACKUP_REPLICA_STORE: storeUrl,
+    ...Object.fromEntries(STORE_NAMES.map((name) => [`REPLICA_${name}`, SHAPE[name] ?? z.undefined()])),
+  })
+  .superRefine((value: Readonly<Record<string, unknown>>, context) => {
+    const addIssue = (name: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [name], message });
+    const sameEndpoint =
+      withoutTrailingSlash(value['S3_ENDPOINT']) === withoutTrailingSlash(value['REPLICA_S3_ENDPOINT']);
+    if (
+      sameEndpoint &&
+      withoutTrailingSlash(value['BACKUP_STORE']) === withoutTrailingSlash(value['BACKUP_REPLICA_STORE'])
+    ) {
+      addIssue('BACKUP_REPLICA_STORE', 'is the same place as BACKUP_STORE');
+    }
+    for (const [name, message] of findStoreProblems(String(value['BACKUP_REPLICA_STORE']), value, 'REPLICA_')) {
+      addIssue(name, message);
+    }
+  });
+
+function withoutTrailingSlash(text: unknown): string | null {
+  return typeof text === 'string' ? text.replace(/\/+$/, '') : null;
+}
 
 /** Every variable, by the section that needs it. Secrets have no default. */
 const SECTIONS = {
@@ -208,6 +253,11 @@ export function wantsReplica(env: Environment): boolean {
 }
 
 const TARGET = /^RESTORE_TARGET_([A-Z0-9_]+)_REST_(?:URL|TOKEN)$/;
+/** Whether this is a variable of a restore target, whose name it contains. */
+export function isTargetVariable(name: string): boolean {
+  return TARGET.test(name);
+}
+
 const targetSchema = z.object({ url: baseUrl, token: secret });
 
 /** A restore target, by its name in RESTORE_TARGET_<NAME>_REST_URL and _TOKEN. */

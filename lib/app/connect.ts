@@ -3,15 +3,13 @@ import { alertWebhook, alertHostProbe } from '../services/alert-webhook.js';
 import { systemClock } from '../services/clock.js';
 import { githubRest } from '../services/github.js';
 import { httpHeartbeat } from '../services/heartbeat.js';
-import { inProcessQueue } from './in-process.js';
-import { jsonLog } from './json-log.js';
-import { pacedRedis } from './paced-redis.js';
+import { inProcessQueue, jsonLog, pacedRedis } from './in-process.js';
 import { providerStatus } from '../services/provider-status.js';
 import { qstashQueue, qstashSigningKeys, qstashSchedules } from '../services/qstash.js';
 import type { RetryPolicy } from '../services/retry.js';
 import { soulcasterBackend } from '../services/soulcaster-backend.js';
 import { signHeaders, standardWebhooks } from '../services/standard-webhooks.js';
-import { deploymentClient, taskEndpoint } from '../services/task-endpoint.js';
+import { taskEndpoint } from '../services/task-endpoint.js';
 import { upstashDeveloper } from '../services/upstash-developer.js';
 import { upstashRedis } from '../services/upstash-redis/redis.js';
 import { vercelRest } from '../services/vercel/hosting.js';
@@ -24,9 +22,9 @@ import { overlayStore } from '../control/overlay-store.js';
 import type { Schedule, Schedules } from '../ports/queue.js';
 import type { Clock, Log, ObjectStore, Ports, Queue, RedisPort } from '../ports/index.js';
 import type { Reachable } from '../ports/alerter.js';
-import type { DeploymentClient, TaskEndpoint } from '../ports/hosting.js';
+import type { TaskEndpoint } from '../ports/hosting.js';
 
-export { connectPlainReplica, connectPlainStore, connectReplica } from './connect/stores.js';
+export { deploymentClient as connectDeployment } from '../services/task-endpoint.js';
 
 type PortName = keyof Ports;
 
@@ -167,11 +165,6 @@ export function guardScheduleOf(env: Environment): Schedule | null {
     destination: new URL(SCHEDULE_PATH, origin).href,
     cron: SCHEDULE_CRON,
   };
-}
-
-/** A deployment, as an outside client reaches it. */
-export function connectDeployment(origin: string): DeploymentClient {
-  return deploymentClient(origin);
 }
 
 /** The database with a limit on the commands per second. */

@@ -4,7 +4,7 @@ import { loadErasures } from '../snapshot/erasures.js';
 import { secondErasures } from './app.js';
 import { isSet, type Environment } from './config.js';
 import { connect } from './connect.js';
-import { silentLog } from './json-log.js';
+import { silentLog } from './in-process.js';
 
 /** None where snapshots are encrypted and no identity is set: the list cannot be opened there, and nothing is restored there. */
 export function erasureGroups(env: Environment): CheckGroup[] {

@@ -1,14 +1,8 @@
 import { fullApp, type FullApp } from './app.js';
 import { problemOfSection, wantsReplica, type Environment } from './config.js';
 import { protectedDatabase } from './connect/database.js';
-import {
-  connect,
-  connectReplica,
-  connectSchedules,
-  functionLog,
-  guardScheduleOf,
-  type Replacements,
-} from './connect.js';
+import { connect, connectSchedules, functionLog, guardScheduleOf, type Replacements } from './connect.js';
+import { connectReplica } from './connect/stores.js';
 import { toAppError } from '../errors.js';
 import { checkGroups } from './checks.js';
 import { notify } from '../monitoring/alerts/notify.js';

@@ -5,6 +5,8 @@ import { reachChecks } from '../health/checks/redis.js';
 import type { CheckGroup } from '../health/doctor.js';
 import { EMBEDDER_KEYS } from '../services/embedders.js';
 import { tryServices, type TryServices } from '../monitoring/services.js';
+import type { ProjectPorts } from '../monitoring/projects.js';
+import { protectedDatabase } from './connect/database.js';
 
 /** A service that takes longer than this, in milliseconds, is reported as not working. */
 const LIMIT_MS = 5_000;
@@ -47,4 +49,18 @@ export function dimensionsOf(env: Environment): number {
 
 function withTimeLimit(check: CheckGroup[number]): CheckGroup[number] {
   return { ...check, limitMs: LIMIT_MS };
+}
+
+/** The services that figures of projects are read from; null for those that are not configured. */
+export function connectProjects(
+  env: Environment,
+  ports: Pick<ProjectPorts, 'clock' | 'log' | 'signer' | 'store'>,
+): ProjectPorts {
+  const hasService = (name: string): boolean => isSet(env, `${name}_URL`) && isSet(env, `${name}_TOKEN`);
+  return {
+    ...ports,
+    own: protectedDatabase(env).source,
+    redis: hasService('UPSTASH_REDIS_REST') ? () => connect(env, ['redis']).redis : null,
+    vectors: hasService('UPSTASH_VECTOR_REST') ? () => connect(env, ['vectors']).vectors : null,
+  };
 }

@@ -10,7 +10,7 @@ import { liveServices } from '../app/live-services.js';
 import { drills } from '../restore/drill/record.js';
 import { alertRules } from '../app/settings.js';
 import type { Context } from './context.js';
-import { counted } from './output/format.js';
+import { counted } from '../formats.js';
 import { facts } from './output/table.js';
 import { openTrust } from './trust.js';
 

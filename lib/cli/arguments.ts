@@ -1,6 +1,16 @@
 import { InvalidArgumentError } from 'commander';
 import { isId, isCalendarDate, stampOf } from '../runs/ids.js';
 
+export const REPLICA = [
+  '--replica',
+  'use the second store, BACKUP_REPLICA_STORE; all work is done in this process',
+] as const;
+
+export const LOCAL = [
+  '--local',
+  'do all work in this process, without the queue (the default without QSTASH_TOKEN)',
+] as const;
+
 const MAX_PROJECT_LENGTH = 512;
 
 /** Refuses an empty id, such as an unset shell variable: it must not select everything. */
@@ -14,10 +24,16 @@ export function collectValues(parse: (text: string) => string = (text) => text) 
   return (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), parse(text)];
 }
 
-export function parseWholeNumber(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('Give a whole number.');
+/** Parses a whole number of a range; `refusal` says what to give instead. */
+export function parseNumber(least: number, most: number, refusal: string) {
+  return (text: string): number => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    if (number >= least && number <= most) return number;
+    throw new InvalidArgumentError(refusal);
+  };
 }
+
+export const parseCount = parseNumber(1, 9_999_999, 'Give a whole number, 1 or more.');
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { environment, withEnvFile, type Environment } from '../app/config.js';
+import { parseEnvFile } from '../app/config/env-file.js';
+import { environment, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
 import type { Log, LogFields } from '../ports/index.js';
-import { counted } from './output/format.js';
-import { printable, printableJson, redact } from './output/redact.js';
+import { counted } from '../formats.js';
+import { printable, printableJson, redact } from './output/text.js';
 
 /** The environment and output of a command. */
 export interface Context {
@@ -113,7 +114,7 @@ async function loadEnvironment(file: string | undefined): Promise<Environment> {
       cause,
     });
   });
-  return withEnvFile(environment(), bytes);
+  return { ...environment(), ...parseEnvFile(bytes) };
 }
 
 /** A log that prints warnings and errors only, since commands report their progress themselves; with DEBUG=1 everything. */

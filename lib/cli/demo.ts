@@ -9,8 +9,8 @@ import { reindexStory } from '../../dev/demo/reindex.js';
 import { restoreStory } from '../../dev/demo/restore.js';
 import { projectRoot } from '../project-root.js';
 import { listSnapshots } from './list.js';
-import { counted, duration } from './output/format.js';
-import { verify } from './verify.js';
+import { counted, duration } from '../formats.js';
+import { verify } from './backup.js';
 
 const PROJECTS = 2;
 const ITEMS = 700;

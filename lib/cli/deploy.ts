@@ -9,8 +9,8 @@ import { ensureSchedule } from '../monitoring/schedulers.js';
 import type { Deployment } from '../ports/hosting.js';
 import { rebuildProduction, isStale, planVariables, setVariables, type VariablePlan } from '../setup/deploy.js';
 import type { Context } from './context.js';
-import { isSecretName } from './output/redact.js';
-import { prompt, canPrompt } from './prompt.js';
+import { isSecretName } from './output/text.js';
+import { assertCanPrompt, confirmTyped, DRY_RUN_FIRST } from './prompt.js';
 
 export interface DeployOptions {
   readonly dryRun?: boolean;
@@ -43,11 +43,7 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
       hint: 'Set it to the Vercel project of this program, or let `npx soulcaster-backup init` find it.',
     });
   }
-  if (options.dryRun !== true && options.yes !== true && !canPrompt()) {
-    throw new AppError('usage', 'The change cannot be confirmed: this is not a terminal', {
-      hint: 'See what would be done with --dry-run, then give --yes.',
-    });
-  }
+  if (options.dryRun !== true && options.yes !== true) assertCanPrompt(DRY_RUN_FIRST);
   const ports = connect(env, ['clock', 'deployments', 'variables']);
   const wanted = functionVariables(env);
   const plan = await planVariables(ports, project, wanted);
@@ -65,7 +61,8 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
     });
     return 0;
   }
-  await confirmDeployment(context, options, plan, builds);
+  const isChange = builds || plan.variables.some(({ action }) => action !== 'keep');
+  if (options.yes !== true && isChange) await confirmTyped(context, 'To set these and deploy, type yes: ');
   await setVariables(ports, project, wanted, plan, isSecretName);
   if (newest === null) throw neverDeployedError(project);
   const steps: StepResult[] = [{ step: 'variables', state: 'done', detail: null }];
@@ -130,7 +127,7 @@ function deploymentSteps(env: Environment): Step[] {
       name: 'replicate',
       skip: skipUnless(wantsReplica(env), 'there is no second store'),
       command: 'replicate',
-      run: async (context) => (await import('./replicate.js')).replicate(context, {}),
+      run: async (context) => (await import('./upkeep.js')).replicate(context, {}),
     },
     {
       name: 'drill',
@@ -138,7 +135,7 @@ function deploymentSteps(env: Environment): Step[] {
         ? 'no age identity is set here to open a snapshot'
         : skipUnless(wantsTarget(env, 'drill'), 'there is no scratch database'),
       command: `drill${local ? ' --local' : ''}`,
-      run: async (context) => (await import('./drill.js')).drill(context, { local }),
+      run: async (context) => (await import('./upkeep.js')).drill(context, { local }),
     },
     {
       name: 'alerts-test',
@@ -150,7 +147,7 @@ function deploymentSteps(env: Environment): Step[] {
       name: 'guard',
       skip: null,
       command: 'guard',
-      run: async (context) => (await import('./guard.js')).guardByHand(context, {}),
+      run: async (context) => (await import('./upkeep.js')).guardByHand(context, {}),
     },
   ];
 }
@@ -226,19 +223,6 @@ function planView(project: string, plan: VariablePlan, newest: Deployment | null
 const variableDocuments = (plan: VariablePlan) =>
   plan.variables.map(({ action, name }) => ({ name, action, sensitive: isSecretName(name) }));
 
-async function confirmDeployment(
-  context: Context,
-  { yes }: DeployOptions,
-  plan: VariablePlan,
-  builds: boolean,
-): Promise<void> {
-  if (yes === true || (!builds && plan.variables.every(({ action }) => action === 'keep'))) return;
-  if ((await prompt('To set these and deploy, type yes: ', context.interrupt)) === 'yes') return;
-  throw new AppError('not-confirmed', 'Nothing was changed: the answer was not yes', {
-    hint: 'Run the command again when you are sure.',
-  });
-}
-
 function neverDeployedError(project: string): AppError {
   return new AppError('hosting-refused', `The variables are set, but ${project} was never deployed`, {
     hint: `Deploy it once: npx vercel link --project ${project} && npx vercel deploy --prod. Then run the same command again.`,
@@ -247,7 +231,7 @@ function neverDeployedError(project: string): AppError {
 
 /** Verifies `latest`. Other snapshots that are missing or altered are reported, but do not stop the deployment: they have an alert. */
 async function verifyLatest(context: Context): Promise<number> {
-  const { verifySnapshot } = await import('./verify.js');
+  const { verifySnapshot } = await import('./backup.js');
   const error = await verifySnapshot(context, 'latest', { local: true });
   return error === null || error.code === 'chain-broken' ? 0 : exitCodeOf(error.code);
 }

@@ -3,9 +3,9 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import getPort from 'get-port';
 import { check, lock } from 'proper-lockfile';
-import { withEnvFile } from '../app/config.js';
+import { parseEnvFile } from '../app/config/env-file.js';
 import { connect } from '../app/connect.js';
-import { silentLog } from '../app/json-log.js';
+import { silentLog } from '../app/in-process.js';
 import { AppError } from '../errors.js';
 import { loadWorkspace } from '../../dev/data/index.js';
 import {
@@ -23,7 +23,7 @@ import { envFileText, newSecrets, startStack, type Stack, type StackSecrets } fr
 import { projectRoot } from '../project-root.js';
 import { runOne } from '../redis/run-one.js';
 import { createContext, type Context } from './context.js';
-import { counted } from './output/format.js';
+import { counted } from '../formats.js';
 import { facts, table } from './output/table.js';
 
 export interface DevOptions {
@@ -204,7 +204,7 @@ async function previousPort(): Promise<{ readonly redis?: number }> {
 }
 
 async function previousVariables(): Promise<Readonly<Record<string, string | undefined>>> {
-  return withEnvFile({}, await readFile(ENV_FILE).catch(() => new Uint8Array()));
+  return parseEnvFile(await readFile(ENV_FILE).catch(() => new Uint8Array()));
 }
 
 /** The secrets of the last start, so that the variables of open terminals and old signatures stay valid. */

@@ -8,8 +8,8 @@ import { deploymentChecks, reachChecks, type ProbedDeployment } from '../health/
 import { examine, type CheckGroup, type CheckResult } from '../health/doctor.js';
 import type { Clock } from '../ports/clock.js';
 import type { Context } from './context.js';
-import { counted } from './output/format.js';
-import { UNDECIDED } from '../health/credentials/outcomes.js';
+import { counted } from '../formats.js';
+import { UNDECIDED } from '../health/credentials/github.js';
 
 interface DoctorOptions {
   readonly offline?: boolean;

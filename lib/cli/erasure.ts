@@ -9,10 +9,11 @@ import { AppError } from '../errors.js';
 import { parseReason } from '../snapshot/accept.js';
 import { trustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
-import { count, counted, printable } from './output/format.js';
+import { count, counted } from '../formats.js';
+import { printable } from '../snapshot/ledger.js';
 import { table } from './output/table.js';
 import { userName } from './snapshots.js';
-import { storeEnvironment } from './store-choice.js';
+import { storeEnvironment } from '../app/connect/stores.js';
 import { loadErasures, withdrawErasure, type Erasure, type OtherErasures } from '../snapshot/erasures.js';
 
 export interface ForgetSubjectOptions {

@@ -1,22 +1,32 @@
 import { parseEnvFile } from '../app/config/env-file.js';
-import { problemOfValue } from '../app/config.js';
-import { connect } from '../app/connect.js';
-import { recipientsOf } from '../app/connect/keys.js';
-import { AppError } from '../errors.js';
+import { problemOfValue, knownVariables, type Environment } from '../app/config.js';
+import { connect, connectSigningKeys } from '../app/connect.js';
+import { recipientsOf, generateAgeIdentity, generateSigningKey } from '../app/connect/stores.js';
+import { AppError, toAppError } from '../errors.js';
 import { costOfLacking, promiseChecks } from '../health/checks/promises.js';
 import { gather } from '../setup/gather.js';
-import type { Prompter, Service, Setup, SetupEvent, Values } from '../setup/model.js';
+import type { Prompter, Service, Setup, SetupEvent, Values, Sources } from '../setup/model.js';
 import { adoptCommand, FIRST_SIGNING_KEY, identityFileText, isFirstSigningKey } from '../setup/secrets.js';
 import { variablesOf } from '../setup/services.js';
 import type { Context } from './context.js';
 import { formatCheck } from './doctor.js';
-import { readAnswers, type AnswerOptions } from './init/answers.js';
-import { changesOf, envFileText, type Change } from './init/file-text.js';
-import { mergeEnvironment, identityPath, runNamedChecks, sourcesOf } from './init/sources.js';
-import { counted } from './output/format.js';
-import { createPrivateFile, assertFolderWritable, readIfExists, replacePrivateFile } from './private-file.js';
+import { readAnswers, terminalPrompter, type AnswerOptions } from './init/answers.js';
+import {
+  changesOf,
+  envFileText,
+  type Change,
+  createPrivateFile,
+  assertFolderWritable,
+  readIfExists,
+  replacePrivateFile,
+  identityPath,
+} from './env-file.js';
+import { counted } from '../formats.js';
 import { canPrompt } from './prompt.js';
-import { rm } from 'node:fs/promises';
+import { rm, readFile } from 'node:fs/promises';
+import { checkGroups } from '../app/checks.js';
+import { examine, type CheckResult } from '../health/doctor.js';
+import type { Clock } from '../ports/clock.js';
 
 export interface InitOptions extends AnswerOptions {
   /** The env file to create or change. */
@@ -39,7 +49,7 @@ export async function init(context: Context, options: InitOptions): Promise<numb
   const before = present === null ? {} : withoutEmpty(parseEnvFile(present));
   const { values: answers, withheld } = await readAnswers(context.env, options);
   const isGiven = options.answers !== undefined || options.fromEnv === true || options.set !== undefined;
-  const prompter = isGiven || options.force === true ? null : await requirePrompter(context);
+  const prompter = isGiven || options.force === true ? null : requirePrompter(context);
   if (present !== null && prompter === null) assertCanConfirm(options);
   const given = withoutEmpty({ ...before, ...answers, ...Object.fromEntries([...withheld].map((name) => [name, ''])) });
   if (prompter !== null) context.note(WELCOME);
@@ -85,8 +95,8 @@ const WELCOME = `Each service is checked as soon as its values are known. Secret
 end, and Ctrl-C changes nothing.
 `;
 
-async function requirePrompter(context: Context): Promise<Prompter> {
-  if (canPrompt()) return (await import('./init/answers.js')).terminalPrompter(context.interrupt);
+function requirePrompter({ interrupt }: Context): Prompter {
+  if (canPrompt()) return terminalPrompter(interrupt);
   throw new AppError('usage', 'Questions cannot be asked: this is not a terminal', {
     hint: 'Give the values: `npx soulcaster-backup init --answers FILE`, with a JSON file of variables, or --from-env.',
   });
@@ -155,7 +165,7 @@ async function confirmWriting(
   prompter: Prompter | null,
 ): Promise<void> {
   if (force === true || (prompter === null && !exists)) return;
-  const confirming = prompter ?? (await requirePrompter(context));
+  const confirming = prompter ?? requirePrompter(context);
   if (await confirming.confirm(exists ? `Change ${file} like this?` : `Write ${file}?`, true)) return;
   throw new AppError('not-confirmed', 'Nothing was written', { hint: 'Run it again: npx soulcaster-backup init' });
 }
@@ -200,4 +210,46 @@ function nextCommand({ values }: Setup): string {
 
 function withoutEmpty(values: Values): Values {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''));
+}
+
+/** The given values, and variables of the process that are not this program's, such as those of the AWS SDK. */
+function mergeEnvironment(env: Environment, values: Values): Environment {
+  const known = knownVariables();
+  const others = Object.entries(env).filter(([name]) => !known.has(name) || name === 'AWS_PROFILE');
+  return { ...Object.fromEntries(others), ...values };
+}
+
+/** Runs only doctor's checks with these names. Checks that need a deployment are left out: there may be none yet. */
+async function runNamedChecks(
+  env: Environment,
+  clock: Clock,
+  names: readonly string[],
+  interrupt: AbortSignal,
+): Promise<CheckResult[]> {
+  const groups = checkGroups(env, clock, true)
+    .filter(([first]) => first !== undefined && names.includes(first.name))
+    .map((group) => group.filter(({ name }) => name !== 'queue-way-back'));
+  const results: CheckResult[] = [];
+  for await (const result of examine(clock, groups)) {
+    if (interrupt.aborted) throw toAppError(interrupt.reason);
+    if (result.status !== 'skipped') results.push(result);
+  }
+  return results;
+}
+
+/** `identityFile`: the path of the age identity, relative to the folder of `envFile`. */
+function sourcesOf(env: Environment, envFile: string, identityFile: string): Sources {
+  const withValues = (values: Values): Environment => mergeEnvironment(env, values);
+  return {
+    account: (values) => connect({ UPSTASH_REDIS_ID: 'not-known-yet', ...withValues(values) }, ['account']).account,
+    projects: (values) => connect(withValues(values), ['projects']).projects,
+    queueSigningKeys: (values) => connectSigningKeys(withValues(values)),
+    generateSigningKey: () => generateSigningKey().privateKey,
+    async ageIdentity() {
+      const existing = await readFile(identityPath(envFile, identityFile), 'utf8').catch(() => null);
+      if (existing !== null) return { recipients: await recipientsOf(existing), fresh: null, file: identityFile };
+      const { identity, recipient } = await generateAgeIdentity();
+      return { recipients: [recipient], fresh: identity, file: identityFile };
+    },
+  };
 }

@@ -10,9 +10,10 @@ import { plainLabel, shortSource } from '../snapshot/source.js';
 import { tombstoneIds } from '../snapshot/tombstone.js';
 import { isVerified, type Assessment, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
-import { bytes, count, duration, printable } from './output/format.js';
+import { bytes, count, duration } from '../formats.js';
+import { printable } from '../snapshot/ledger.js';
 import { table } from './output/table.js';
-import { storeEnvironment } from './store-choice.js';
+import { storeEnvironment } from '../app/connect/stores.js';
 import { openTrust } from './trust.js';
 import { deploymentOf } from '../app/connect/database.js';
 

@@ -10,6 +10,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   let exit = 0;
   let env: Environment = environment();
   const output = handleOutputErrors();
+  const note = (text: string): void => void process.stderr.write(`${text}\n`);
   const program = buildProgram((work) =>
     withInterrupts(program.opts<GlobalOptions>(), async (context) => {
       env = context.env;
@@ -20,15 +21,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     const lost = await output.lost();
     if (lost === null) return exit;
-    printError(lost, { env, err: (text) => void process.stderr.write(`${text}\n`) });
+    printError(lost, { env, note });
     return exit === 0 ? exitCodeOf(lost.code) : exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     // Commander may not have parsed --json before it met the error.
     const json = argv.includes('--json');
     const out = (text: string): void => void process.stdout.write(`${text}\n`);
-    const err = (text: string): void => void process.stderr.write(`${text}\n`);
-    return reportError(error instanceof CommanderError ? usageError(error) : error, { env, json, out, err });
+    return reportError(error instanceof CommanderError ? usageError(error) : error, { env, json, out, note });
   }
 }
 

@@ -1,11 +1,15 @@
-import { Argument, InvalidArgumentError, type Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import type { DeployOptions } from './deploy.js';
 import type { InitOptions } from './init.js';
 import type { StoreOptions } from './init/store.js';
-import type { KeygenOptions, KeyKind } from './keygen.js';
+import type { KeygenOptions, KeyKind, RotateKeysOptions } from './keys.js';
+import { parseNumber } from './arguments.js';
 import { AppError } from '../errors.js';
 import type { GlobalOptions, Perform } from './context.js';
-import type { RotateKeysOptions } from './rotate-keys.js';
+import type { GithubRotateOptions } from './github-rotate.js';
+import type { SwitchOptions } from './rotation.js';
+import type { CreateOptions, DeleteOptions, ListOptions } from './upstash/backups.js';
+import type { ProviderRestoreOptions } from './upstash/restore.js';
 
 const KEYGEN_EXAMPLES = `
 Examples:
@@ -41,7 +45,11 @@ export function addSetupCommands(program: Command, perform: Perform): void {
     .option('--store', 'instead: create or check the bucket of BACKUP_STORE, write its policies, and test them')
     .option('--versioning', 'with --store: turn versioning on (the default on AWS)')
     .option('--no-versioning', 'with --store: leave versioning as it is')
-    .option('--object-lock <days>', 'with --store: lock objects against removal for this many days', parseDays)
+    .option(
+      '--object-lock <days>',
+      'with --store: lock objects against removal for this many days',
+      parseNumber(1, 99_999, 'Give a number of days from 1 to 99999.'),
+    )
     .option('--team-slug <name>', "with --store: the team's name in Vercel's URLs")
     .option('--out <folder>', 'with --store: where the policies are written', 'deploy')
     .addHelpText('after', INIT_EXAMPLES)
@@ -76,7 +84,7 @@ export function addSetupCommands(program: Command, perform: Perform): void {
       // Without --file, the file of --env-file is changed, and no other.
       const { envFile = '.env' } = command.optsWithGlobals<GlobalOptions>();
       const file = options.file ?? envFile;
-      return perform(async (context) => (await import('./rotate-keys.js')).rotateKeys(context, { ...options, file }));
+      return perform(async (context) => (await import('./keys.js')).rotateKeys(context, { ...options, file }));
     });
   program
     .command('keygen')
@@ -85,7 +93,7 @@ export function addSetupCommands(program: Command, perform: Perform): void {
     .option('--out <file>', 'write to this new file, with mode 0600, instead of printing')
     .addHelpText('after', KEYGEN_EXAMPLES)
     .action((kind: KeyKind, options: KeygenOptions) =>
-      perform(async (context) => (await import('./keygen.js')).keygen(context, kind, options)),
+      perform(async (context) => (await import('./keys.js')).keygen(context, kind, options)),
     );
 }
 
@@ -105,7 +113,135 @@ function optionConflictError(message: string): AppError {
   return new AppError('usage', message, { hint: 'See `npx soulcaster-backup init --help`. Nothing was changed.' });
 }
 
-function parseDays(text: string): number {
-  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('Give a number of days from 1 to 99999.');
+const ROTATE_EXAMPLES = `
+The new value is tested on GitHub before anything is changed. Then it is set on Vercel and the project is rebuilt; if a step
+fails, the old value is put back. A value is never an argument: type it, or pass it through a pipe or a variable.
+
+Examples:
+  soulcaster-backup github rotate --dry-run                      show what would be done with a new GITHUB_TOKEN
+  soulcaster-backup github rotate                                ask for the token, without showing it
+  pass show github | soulcaster-backup github rotate --value-stdin --yes
+  soulcaster-backup github rotate --app --value-env NEW_SECRET   a new client secret of the OAuth app`;
+
+const SWITCH_EXAMPLES = `
+Examples:
+  soulcaster-backup switch standby --dry-run    show which variables of which projects would be changed
+  soulcaster-backup switch standby              show that, ask, and point them to the database "standby"`;
+
+/** The commands that check the application's accounts or change its environment. */
+export function addAccountCommands(program: Command, perform: Perform): void {
+  const github = program.command('github').description("check or rotate the application's GitHub token and OAuth app");
+  github
+    .command('check')
+    .description('test GITHUB_TOKEN and GITHUB_ID/GITHUB_SECRET on GitHub')
+    .action(() => perform(async (context) => (await import('./doctor.js')).githubCheck(context)));
+  withRotation(github.command('rotate'))
+    .description('give the application a new GitHub token, or a new secret for its OAuth app')
+    .addOption(new Option('--token', 'GITHUB_TOKEN of the backend (the default)').conflicts('app'))
+    .option('--app', 'GITHUB_SECRET of the dashboard')
+    .option('--client-id <id>', 'with --app: another OAuth app, so that GITHUB_ID is set as well')
+    .option('--project <name...>', 'these Vercel projects instead of the configured one')
+    .addOption(new Option('--value-stdin', 'read the new value from the standard input').conflicts('valueEnv'))
+    .option('--value-env <name>', 'take the new value from this variable')
+    .addOption(
+      new Option('--old-value-stdin', 'read the present value from the next line of the standard input').conflicts(
+        'oldValueEnv',
+      ),
+    )
+    .option('--old-value-env <name>', 'take the present value from this variable')
+    .addHelpText('after', ROTATE_EXAMPLES)
+    .action((options: GithubRotateOptions) =>
+      perform(async (context) => (await import('./github-rotate.js')).githubRotate(context, options)),
+    );
+  withRotation(program.command('switch'))
+    .description('point the application to the database of RESTORE_TARGET_<NAME>_REST_URL and _TOKEN')
+    .argument('<name>', 'name of the target')
+    .option('--allow-empty', 'even if the database is empty')
+    .option('--allow-unfinished', 'even if a restore into the database is unfinished')
+    .addHelpText('after', SWITCH_EXAMPLES)
+    .action((name: string, options: SwitchOptions) =>
+      perform(async (context) => (await import('./rotation.js')).switchTo(context, name, options)),
+    );
+}
+
+function withRotation(command: Command): Command {
+  return command
+    .option('--dry-run', 'show what would be done and change nothing')
+    .option('--yes', 'do not ask')
+    .option('--no-way-back', 'even if a present value is not known and could not be put back');
+}
+
+const BACKUPS_EXAMPLES = `
+These are backups that Upstash itself keeps: a second line of defence, besides the snapshots of this program. The commands
+need UPSTASH_EMAIL, UPSTASH_API_KEY and UPSTASH_REDIS_ID.
+
+Examples:
+  soulcaster-backup upstash backups list
+  soulcaster-backup upstash backups create --name before-migration
+  soulcaster-backup upstash backups restore latest --dry-run       show what would be deleted and restored
+  soulcaster-backup upstash backups restore latest                 ask for the name of the database, then restore`;
+
+/** The commands of Upstash's own backups. */
+export function addUpstashCommands(program: Command, perform: Perform): void {
+  const upstash = program.command('upstash').description("Upstash's own backups of the database");
+  const backups = upstash.command('backups').description('list, create, restore or delete them');
+  backups.addHelpText('after', BACKUPS_EXAMPLES);
+  addBackups(backups, perform);
+  addBackupRestore(backups, perform);
+  const daily = upstash.command('daily').description('backups that Upstash makes every day and keeps for 1 or 3 days');
+  daily
+    .command('status')
+    .description('show whether daily backups are on, and the newest of them')
+    .action(() => perform(async (context) => (await import('./upstash/backups.js')).showDailyStatus(context)));
+  for (const word of ['on', 'off'] as const) {
+    daily
+      .command(word)
+      .description(`turn daily backups ${word}`)
+      .option('--yes', 'do not ask')
+      .action((options: { yes?: boolean }) =>
+        perform(async (context) =>
+          (await import('./upstash/backups.js')).setDailyBackups(context, word === 'on', options),
+        ),
+      );
+  }
+}
+
+function addBackups(backups: Command, perform: Perform): void {
+  backups
+    .command('list')
+    .description('list the backups of the database, newest first')
+    .option('--from <database>', 'list the backups of another database of the account, by its id')
+    .action((options: ListOptions) =>
+      perform(async (context) => (await import('./upstash/backups.js')).listBackups(context, options)),
+    );
+  backups
+    .command('create')
+    .description('have Upstash make a backup, and wait until it is complete')
+    .option('--name <name>', 'its name (default: a name with the time)')
+    .option('--no-wait', 'do not wait until it is complete')
+    .action((options: CreateOptions) =>
+      perform(async (context) => (await import('./upstash/backups.js')).createProviderBackup(context, options)),
+    );
+  backups
+    .command('delete')
+    .description('permanently delete a backup at Upstash')
+    .argument('<backup>', 'its id')
+    .option('--yes', 'do not ask')
+    .action((backup: string, options: DeleteOptions) =>
+      perform(async (context) => (await import('./upstash/backups.js')).deleteProviderBackup(context, backup, options)),
+    );
+}
+
+function addBackupRestore(backups: Command, perform: Perform): void {
+  backups
+    .command('restore')
+    .description('DELETE EVERYTHING in the database, and restore a backup of Upstash into it')
+    .argument('[backup]', 'id of a backup, or `latest` for the newest complete one', 'latest')
+    .option('--from <database>', 'use a backup of another database of the account, by its id')
+    .option('--dry-run', 'show what would be done and change nothing')
+    .option('--confirm <name>', 'id or name of the database to replace; asked for on a terminal')
+    .option('--no-safety', 'do not save the present state first: the restore cannot be undone')
+    .action((backup: string, options: ProviderRestoreOptions) =>
+      perform(async (context) => (await import('./upstash/restore.js')).restoreBackup(context, backup, options)),
+    );
 }

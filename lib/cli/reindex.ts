@@ -1,18 +1,24 @@
-import { indexApp } from '../app/app.js';
-import { AppError } from '../errors.js';
+import { indexApp, type FullApp } from '../app/app.js';
+import { AppError, toAppError } from '../errors.js';
 import type { ReindexPorts } from '../reindex/context.js';
-import { besideSchema, SUFFIX_WORDS, type Beside, type ReindexMode, type ReindexScope } from '../reindex/model.js';
+import {
+  besideSchema,
+  SUFFIX_WORDS,
+  type Beside,
+  type ReindexMode,
+  type ReindexScope,
+  reindexCommand,
+} from '../reindex/model.js';
 import { prepareReindex, retryInput, startReindex, type ReindexRequest } from '../reindex/start.js';
 import { handOver } from '../runs/engine.js';
 import { leaseHeldError } from '../runs/lease.js';
 import type { RunRecord } from '../runs/model.js';
-import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
+import { carryOut, errorOfRun, runEnvironment, finishCommand } from './carry-out.js';
 import type { Context } from './context.js';
-import { droppedOf, planOf, reportOf } from './reindex/result.js';
-import { droppedText, planText, reportText } from './reindex/view.js';
-import { prompt, canPrompt } from './prompt.js';
-import { finishCommand } from './restore/ending.js';
-import { follow } from './follow.js';
+import { droppedOf, planOf, reportOf, droppedText, planText, reportText } from './reindex/view.js';
+import { canPrompt, confirmTyped } from './prompt.js';
+import { errorDocument, printError } from './output/report-error.js';
+import { fieldsOf } from '../restore/result.js';
 
 export interface ReindexOptions {
   readonly project?: string;
@@ -40,19 +46,19 @@ export async function reindex(context: Context, options: ReindexOptions): Promis
   const app = indexApp(runEnvironment(context.env, options.local === true), { log: context.log });
   const request = await requestOf(app.reindex, options);
   const question = request.dryRun || options.yes === true ? null : questionOf(request);
-  if (question !== null && !canPrompt()) throw noTerminalError(question);
+  if (question !== null && !canPrompt()) throw notConfirmableError(question);
   const prepared = await prepareReindex(app.reindex, request, options);
   const { input } = prepared;
   if (input.dropOld && !input.dryRun && isStillSearched(app.reindex, input.beside)) context.note(STILL_SEARCHED);
-  if (question !== null) await confirmYes(context, question);
+  if (question !== null) {
+    await confirmTyped(context, `${question.what}. To continue, type yes: `, 'yes', question.instead);
+  }
   const started = await startReindex(app.engine, prepared);
-  if (!app.queued) return printResult(context, await carryOut(context, app, started));
+  const follows = !app.queued || input.dryRun || options.watch === true || context.onTerminal;
+  if (follows) return printResult(context, await carryOut(context, app, started));
   if (!started.started) throw await leaseHeldError(app.ports.store, started);
   await handOver(app.engine, started.run.id);
-  const follows = input.dryRun || options.watch === true || context.onTerminal;
-  if (!follows) return printHandedOver(context, started.run);
-  context.note(`run ${started.run.id}: handed over to the queue`);
-  return printResult(context, await follow(context, app.ports, started.run.id));
+  return printHandedOver(context, started.run);
 }
 
 const STILL_SEARCHED =
@@ -145,14 +151,64 @@ function questionOf({ dropOld, mode }: ReindexRequest): Question | null {
   };
 }
 
-function noTerminalError({ instead, what }: Question): AppError {
+function notConfirmableError({ instead, what }: Question): AppError {
   return new AppError('usage', `The run cannot be confirmed: this is not a terminal. ${what}`, {
     hint: `Give --yes. ${instead}`,
   });
 }
 
-async function confirmYes({ interrupt }: Context, { instead, what }: Question): Promise<void> {
-  const answer = await prompt(`${what}. To continue, type yes: `, interrupt);
-  if (answer === 'yes') return;
-  throw new AppError('not-confirmed', 'Nothing was changed: the answer was not yes', { hint: instead });
+/** The result of the re-index after a restore in this process. */
+interface Reindexed {
+  /** Why the vectors are not rebuilt, as an error of the restore; null on success. */
+  readonly error: AppError | null;
+  /** For the JSON document: the run with its result, or the error if no run could be started. */
+  readonly document: object;
+}
+
+/**
+ * Re-indexes the restored data in this process. Throws nothing: the data are restored, and the result of the restore must be
+ * reported even if the re-index fails.
+ */
+export async function reindexRestored(
+  context: Context,
+  app: FullApp,
+  ports: ReindexPorts,
+  scope: ReindexScope,
+): Promise<Reindexed> {
+  context.print('\nRe-indexing the vectors.\n');
+  try {
+    const input = { scope, mode: 'in-place', dryRun: false, trigger: 'restore' } as const;
+    const run = await carryOut(context, app, await startReindex(app.engine, await prepareReindex(ports, input)));
+    return resultOfRun(context, run, scope);
+  } catch (cause) {
+    return resultOfError(context, toAppError(cause), scope);
+  }
+}
+
+function resultOfRun(context: Context, run: RunRecord, scope: ReindexScope): Reindexed {
+  const report = reportOf(run.result);
+  if (report !== null) context.print(reportText(report, run.state));
+  const error = errorOfRun(run);
+  const failure = error === null ? { error, document: { error } } : resultOfError(context, error, scope);
+  return {
+    error: failure.error,
+    document: { runId: run.id, state: run.state, ...fieldsOf(run.result), ...failure.document },
+  };
+}
+
+function resultOfError(context: Context, error: AppError, scope: ReindexScope): Reindexed {
+  // The error of the command is about the restore; with DEBUG=1 the cause is printed too.
+  if (context.env['DEBUG'] === '1') printError(error, context);
+  return { error: vectorsNotRebuiltError(error, scope), document: errorDocument(error) };
+}
+
+function vectorsNotRebuiltError(error: AppError, scope: ReindexScope): AppError {
+  const again = `Re-index them with \`${reindexCommand(scope)}\`.`;
+  // An interrupt's own hint, that incomplete work is not used, does not apply to the restored data.
+  const interrupted = error.code === 'interrupted';
+  return new AppError(
+    interrupted ? 'interrupted' : 'incomplete',
+    `The data are restored and proven, but their vectors are not rebuilt: ${error.message}`,
+    { hint: interrupted ? again : `${error.hint} ${again}`, cause: error },
+  );
 }

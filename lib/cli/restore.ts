@@ -3,30 +3,25 @@ import { fullApp, type FullApp } from '../app/app.js';
 import { functionsCanOpen } from '../app/settings.js';
 import type { ObjectStore } from '../ports/store.js';
 import { loadRun } from '../runs/records.js';
-import { isWriteRefusalError } from './in-memory.js';
+import { isWriteRefusal, carryOut, runEnvironment, finishCommand } from './carry-out.js';
+import { hostOf } from '../app/connect/database.js';
 import { AppError } from '../errors.js';
 import { findSnapshot } from '../restore/choose.js';
 import { loadManifest } from '../snapshot/manifest.js';
 import { narrowToUndo } from '../restore/undo-scope.js';
 import { prepareRestore, startRestore, type RestoreRequest } from '../restore/start.js';
-import { carryOut, runEnvironment } from './carry-out.js';
 import type { Context } from './context.js';
 import { canPrompt } from './prompt.js';
-import { confirmRestore, showPlan, type OpenApp } from './restore/dry-run.js';
-import { finishCommand, openResult } from './restore/ending.js';
-import { interruptedRestoreError, restoreErrorOf, notStartedError } from './restore/failure.js';
+import { confirmRestore, showPlan, type OpenApp, requestOf, type RestoreOptions } from './restore/request.js';
+import { openResult, interruptedRestoreError, restoreErrorOf, notStartedError, undoOf } from './restore/ending.js';
 import { printError } from './output/report-error.js';
-import { reindexRestored } from './reindex/after-restore.js';
+import { reindexRestored } from './reindex.js';
 import { reportView, vectorsOf } from './restore/report-view.js';
-import { requestOf, type RestoreOptions } from './restore/request.js';
 import { restoredResult } from '../restore/result.js';
-import { undoOf } from './restore/undo.js';
-import { erasuresUnreadWords, notMarkedWords } from './restore/words.js';
 import { sourceOf } from '../snapshot/source.js';
-import { notePassedOver } from './trust.js';
-import { storeEnvironment } from './store-choice.js';
-import type { FileOptions } from './read-file.js';
-import type { Replacements } from '../app/connect.js';
+import { firstStoreOf, notePassedOver } from './trust.js';
+import { storeEnvironment } from '../app/connect/stores.js';
+import type { FileOptions, FileSource } from './transfer.js';
 import { isId } from '../runs/ids.js';
 import { SNAPSHOT_WORDS } from '../snapshot/select.js';
 import { canSign } from '../snapshot/tombstone.js';
@@ -45,7 +40,7 @@ export async function restore(
   file?: FileSource,
 ): Promise<number> {
   if (file === undefined && wanted !== undefined && (await isFile(wanted))) {
-    return (await import('./restore/file.js')).restoreFile(context, wanted, options);
+    return restoreFile(context, wanted, options);
   }
   if (file === undefined) assertNoFileOptions(wanted, options);
   const requested = requestOf(wanted, options);
@@ -56,15 +51,12 @@ export async function restore(
   const replica = options.replica === true;
   const open: OpenApp = (memory) => {
     const inMemory = memory || noLock;
-    const onNotMarked = (why: string): void => context.note(notMarkedWords(why));
-    const onErasuresUnread = (why: string): void => context.note(erasuresUnreadWords(why));
-    const first = replica ? { firstStore: { env: context.env, onNotMarked, onErasuresUnread } } : {};
     // Encrypted snapshots are restored in this process if the functions have no identity.
     const local = inMemory || options.local === true || !functionsCanOpen(env);
     return fullApp(runEnvironment(env, local), {
       log: context.log,
       inMemory,
-      ...first,
+      ...(replica ? { firstStore: firstStoreOf(context) } : {}),
       ...file,
     });
   };
@@ -82,7 +74,7 @@ export async function restore(
   try {
     if (!isConfirmed && !(await confirmRestore(context, app, request))) return 0;
   } catch (error) {
-    throw isWriteRefusalError(error) ? notStartedError(error, requestForHints(request, file), replica) : error;
+    throw isWriteRefusal(error) ? notStartedError(error, requestForHints(request, file), replica) : error;
   }
   if (replica) context.note('note: the present state is saved in the second store: to undo, use --replica as well');
   return performRestore(context, app, request, { replica, file });
@@ -103,10 +95,10 @@ async function performRestore(
   const again = requestForHints(request, file);
   const prepared = await prepareRestore(app.ports, request);
   const started = await startRestore(app.engine, prepared).catch((error: unknown) => {
-    throw isWriteRefusalError(error) ? notStartedError(error, again, replica) : error;
+    throw isWriteRefusal(error) ? notStartedError(error, again, replica) : error;
   });
   const ended = await carryOut(context, app, started, replica).catch(async (error: unknown) => {
-    throw isWriteRefusalError(error) && started.started
+    throw isWriteRefusal(error) && started.started
       ? await stoppedError(store, started.run.id, error, again, replica)
       : error;
   });
@@ -123,7 +115,7 @@ async function performRestore(
     error === null || undo !== null ? error : interruptedRestoreError(error, again, null, run, replica);
   const vectorError = vectors?.error ?? null;
   if (restoreError !== null && vectorError !== null) {
-    printError(vectorError, { env: context.env, err: (text) => context.note(text) });
+    printError(vectorError, context);
   }
   return finishCommand(context, run, restoreError ?? vectorError, {
     ...(undo === null ? {} : { undo: undo.from }),
@@ -166,8 +158,31 @@ function noTerminalError(): AppError {
   });
 }
 
-/** The snapshot of a file. */
-type FileSource = Required<Pick<Replacements, 'wrapStore' | 'snapshotWords'>>;
+/** `restore FILE`: turns the file into a snapshot within this process and restores that. */
+async function restoreFile(context: Context, path: string, options: RestoreOptions & FileOptions): Promise<number> {
+  assertTargetConfirmed(context, path, options);
+  const { withSnapshotOfFile } = await import('./transfer.js');
+  return withSnapshotOfFile(context, path, options, (id, source) =>
+    restore(context, id, { ...options, local: true, fromSource: true }, source),
+  );
+}
+
+/** Checks before reading a possibly large file that it may be restored into the target. */
+function assertTargetConfirmed({ env }: Context, path: string, options: RestoreOptions): void {
+  const name = JSON.stringify(path);
+  if (options.at !== undefined) {
+    throw new AppError('usage', 'Both a file and --at are given', {
+      hint: 'Omit --at: a file holds a single point in time.',
+    });
+  }
+  if (options.fromSource === true || options.target !== undefined) return;
+  const host = hostOf(env, null) ?? 'the configured database';
+  throw new AppError(
+    'not-confirmed',
+    `A file does not prove which database it comes from: ${name} would be restored into ${host}`,
+    { hint: 'If this is intended, give --from-source. To restore the file into another database, give --target NAME.' },
+  );
+}
 
 /** Matches arguments that can only be paths. */
 const PATH = /[/\\]|\.(jsonl?|gz|age|rdb|resp|dump)$/i;

@@ -7,19 +7,16 @@ import { isOver, type RunRecord, type RunState } from '../runs/model.js';
 import { viewRun, runSummary } from '../runs/summary.js';
 import { pageOfRuns } from '../runs/recent.js';
 import { fieldsOf } from '../runs/traits.js';
-import { errorOfRun } from './carry-out.js';
+import { errorOfRun, follow, finishCommand } from './carry-out.js';
 import type { Context } from './context.js';
-import { runRows, runTable } from './output/run-views.js';
+import { runRows, runTable } from './output/runs.js';
 import { facts } from './output/table.js';
-import { planOf, reportOf } from './reindex/result.js';
-import { planText, reportText } from './reindex/view.js';
-import { finishCommand, openResult } from './restore/ending.js';
+import { planOf, reportOf, planText, reportText } from './reindex/view.js';
+import { openResult, undoOf, type Undo, removedSince } from './restore/ending.js';
 import { planView } from './restore/plan-view.js';
 import { reportView } from './restore/report-view.js';
 import { dryRunResult, restoredResult } from '../restore/result.js';
-import { removedSince, undoOf, type Undo } from './restore/undo.js';
-import { follow } from './follow.js';
-import { storeEnvironment } from './store-choice.js';
+import { storeEnvironment } from '../app/connect/stores.js';
 
 const PAGE_SIZE = 20;
 

@@ -4,16 +4,15 @@ import { AppError } from '../errors.js';
 import { catalogEntry, refusedError, type CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
 import { assessor } from '../snapshot/latest.js';
-import { hasEncryptedNames, openLedger } from '../snapshot/ledger.js';
-import { type Ledger, type Manifest, sizesOf } from '../snapshot/manifest.js';
+import { hasEncryptedNames, openLedger, keyName, namesHint, printable } from '../snapshot/ledger.js';
+import { type Ledger, type Manifest, sizesOf, rateOf } from '../snapshot/manifest.js';
 import type { Verification } from '../snapshot/statements.js';
 import { fileWords, shortSource, sourceWords } from '../snapshot/source.js';
-import { type Assessment } from '../snapshot/trust.js';
+import type { Assessment } from '../snapshot/trust.js';
 import { deploymentOf } from '../app/connect/database.js';
 import type { Context } from './context.js';
 import { chooseSnapshot, openTrust } from './trust.js';
-import { bytes, count, counted, duration, keyName, namesHint, printable, ratio } from './output/format.js';
-import { ledgerLine, namesLine, spentLine } from './output/summary.js';
+import { bytes, count, counted, duration, dollars } from '../formats.js';
 import { countTable, facts, table } from './output/table.js';
 
 /** `show`: a snapshot's manifest as a report. Encrypted names of keys are opened if an identity is set. */
@@ -130,4 +129,55 @@ function keyTables(ledger: Ledger): string[] {
       ),
     ...(hint === null ? [] : [hint]),
   ];
+}
+
+/** The summary of a new snapshot. */
+export function snapshotSummary(manifest: Manifest, milliseconds: number): string {
+  const { counts, doubles, id, ledger, parts, recipients, spent, state } = manifest;
+  const { plain, stored } = sizesOf(manifest);
+  const types = Object.entries(counts.byType).sort(([, a], [, b]) => b - a);
+  const rows: [string, string][] = [
+    ['keys', `${count(counts.keys)} (${types.map(([type, keys]) => `${type} ${count(keys)}`).join(', ')})`],
+    ['parts', `${count(parts.length)}${recipients.length > 0 ? ', encrypted' : ''}`],
+    ['plain', bytes(plain)],
+    ['stored', `${bytes(stored)}, compressed ${ratio(plain, stored)}`],
+    ['duplicates', `${count(doubles.length)} skipped`],
+    ['ledger', ledgerLine(ledger)],
+    ['names', namesLine(manifest)],
+    ['commands', `${count(spent.commands)} in ${spentLine(manifest)}`],
+    ['time', duration(milliseconds)],
+  ];
+  const isDoubtful = state === 'complete' && (manifest.doubts ?? []).length > 0;
+  return `Snapshot ${id} is ${isDoubtful ? 'complete but doubtful' : state}, read back and finalized.\n${facts(rows)}`;
+}
+
+/** Requests, price and command rate of a snapshot. */
+export function spentLine(manifest: Manifest): string {
+  const { requests, estimatedUsd } = manifest.spent;
+  const rate = rateOf(manifest);
+  const speed = rate === null ? '' : `, ${count(rate)} commands a second`;
+  return `${counted(requests, 'request')}, at most ${dollars(estimatedUsd)}${speed}`;
+}
+
+/** How the names were scanned again after the first pass. */
+export function namesLine({ names }: Pick<Manifest, 'names'>): string {
+  if (names === undefined) return 'scanned once only';
+  const lost =
+    names.unexplained === 0 ? '' : `, ${counted(names.unexplained, 'key')} counted by the database but NOT FOUND`;
+  return `scanned again ${counted(names.walks, 'time')}, ${count(names.added)} added${lost}`;
+}
+
+export function ledgerLine(ledger: Ledger): string {
+  return [
+    `saved ${count(ledger.saved)}`,
+    `expired meanwhile ${count(ledger.expiredMeanwhile)}`,
+    `changed meanwhile ${count(ledger.changedMeanwhile.count)}`,
+    `unsupported ${count(ledger.unsupported.count)}`,
+    `failed ${count(ledger.failed.count)}`,
+    ...(ledger.vanished === undefined ? [] : [`deleted while it was read ${count(ledger.vanished)}`]),
+  ].join(', ');
+}
+/** The ratio of compression, such as `6.2 : 1`. */
+export function ratio(plain: number, stored: number): string {
+  return stored === 0 ? 'none' : `${(plain / stored).toFixed(1)} : 1`;
 }

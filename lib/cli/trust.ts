@@ -1,11 +1,11 @@
 import type { Environment } from '../app/config.js';
-import { connect } from '../app/connect.js';
+import { connect, type Replacements } from '../app/connect.js';
 import { connectTrust } from '../app/connect/database.js';
 import type { PassedOver } from '../snapshot/latest.js';
 import { passedOverWords, selectSnapshot } from '../snapshot/select.js';
 import type { TrustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
-import { printable } from './output/format.js';
+import { printable } from '../snapshot/ledger.js';
 
 /** How many of the passed-over snapshots are listed. */
 const MAX_NAMED = 3;
@@ -20,6 +20,21 @@ export async function chooseSnapshot(context: Context, trust: TrustContext, want
   const { id, passedOver } = await selectSnapshot(trust, wanted);
   notePassedOver(context, id, passedOver);
   return id;
+}
+
+/** For a run on the second store: the first store, in which a restore is marked as well. */
+export function firstStoreOf(context: Context): NonNullable<Replacements['firstStore']> {
+  return {
+    env: context.env,
+    onNotMarked: (why) =>
+      context.note(
+        `warning: the first store could not be marked: ${printable(why)}. While this restore is unfinished, status and guard do not show it there, and a backup into it may become \`latest\`: pause the schedules until it is done.`,
+      ),
+    onErasuresUnread: (why) =>
+      context.note(
+        `warning: the erasure list of the first store was not read: ${printable(why)}. Data added to that list since the last replication are restored: run \`npx soulcaster-backup erasures list --env-file .env\` when the first store can be reached.`,
+      ),
+  };
 }
 
 export function notePassedOver(context: Context, id: string, passedOver: readonly PassedOver[]): void {

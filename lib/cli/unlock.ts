@@ -6,12 +6,12 @@ import { leaseObject, listLeases, type ListedLease, storeNow } from '../runs/lea
 import { traitsOf } from '../run-kinds.js';
 import { runsOf } from '../runs/recent.js';
 import type { Context } from './context.js';
-import { duration } from './output/format.js';
+import { duration } from '../formats.js';
 import { table } from './output/table.js';
-import { runEndingApp as ending, type StoreApp } from '../app/app.js';
+import { runEndingApp, type StoreApp } from '../app/app.js';
 import type { Environment } from '../app/config.js';
-import { erasuresUnreadWords, notMarkedWords } from './restore/words.js';
-import { storeEnvironment } from './store-choice.js';
+import { firstStoreOf } from './trust.js';
+import { storeEnvironment } from '../app/connect/stores.js';
 
 interface LeaseView {
   readonly lease: string;
@@ -130,15 +130,13 @@ export async function cancel(
 /** Opens the app for ending runs of the first store or, with `replica`, of the second: a restore from that one marks the first too. */
 function openForStore(context: Context, replica: boolean): StoreApp {
   if (!replica) return openRunEndingApp(context, context.env);
-  const onNotMarked = (why: string): void => context.note(notMarkedWords(why));
-  const onErasuresUnread = (why: string): void => context.note(erasuresUnreadWords(why));
-  const firstStore = { env: context.env, onNotMarked, onErasuresUnread };
-  return ending(storeEnvironment(context.env, true), { log: withoutErrors(context.log), firstStore });
+  const env = storeEnvironment(context.env, true);
+  return runEndingApp(env, { log: withoutErrors(context.log), firstStore: firstStoreOf(context) });
 }
 
 /** Opens the app for ending runs, with the log of a command. */
 export function openRunEndingApp({ log }: Pick<Context, 'log'>, env: Environment): StoreApp {
-  return ending(env, { log: withoutErrors(log) });
+  return runEndingApp(env, { log: withoutErrors(log) });
 }
 
 /** A log without errors: the command prints them itself. */

@@ -35,16 +35,17 @@ const LIMIT_MS = 20_000;
 export const ok = (detail: string): Observation => ({ status: 'ok', detail, hint: null });
 export const warn = (detail: string, hint: string): Observation => ({ status: 'warn', detail, hint });
 export const fail = (detail: string, hint: string): Observation => ({ status: 'fail', detail, hint });
+export const skipped = (detail: string): Observation => ({ status: 'skipped', detail, hint: null });
 
 /** A group for a service that is not configured. */
 export function notConfigured(name: string, meaning: string): CheckGroup {
-  return [{ name, run: () => Promise.resolve({ status: 'skipped', detail: meaning, hint: null }) }];
+  return [{ name, run: () => Promise.resolve(skipped(meaning)) }];
 }
 
 /** A group for a required service that is not configured. */
 export function notConfiguredButNeeded(name: string, meaning: string): CheckGroup {
   const hint = 'Set its variables in the environment or in the file given with --env-file; .env.example explains each.';
-  return [{ name, run: () => Promise.resolve({ status: 'fail', detail: meaning, hint }) }];
+  return [{ name, run: () => Promise.resolve(fail(meaning, hint)) }];
 }
 
 /** Runs all checks one after the other and yields each result. Never throws. */

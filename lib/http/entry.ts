@@ -7,9 +7,8 @@ import { AppError } from '../errors.js';
 import { reportUnusableConfiguration, alertingApp } from '../app/guard-app.js';
 import type { Ports, Queue, WebhookVerifier } from '../ports/index.js';
 import type { Budget } from '../runs/attempt.js';
-import { withDeployment } from './deployment.js';
-import { assertKnownParameters } from './parameters.js';
-import { withErrorResponse, json } from './problem.js';
+import { withDeployment, withErrorResponse, json } from './responses.js';
+import { assertKnownParameters } from './requests.js';
 import { rememberingStore, type Memory } from './remembering-store.js';
 
 export type Handler = (request: Request) => Promise<Response>;

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { functionDeadline, secondErasures } from '../app/app.js';
 import { environment, loadConfig } from '../app/config.js';
 import { connect } from '../app/connect.js';
-import { silentLog } from '../app/json-log.js';
+import { silentLog } from '../app/in-process.js';
 import { connectTrust, protectedDatabase } from '../app/connect/database.js';
 import { AppError, toAppError } from '../errors.js';
 import { diff, snapshotSide, type DiffCount, type KeyChange, type Side } from '../inspect/diff.js';
@@ -37,8 +37,8 @@ import {
 } from '../soulcaster/selection.js';
 import { exportContent } from '../transfer/export.js';
 import type { ViewPorts } from './entry.js';
-import { assertKnownParameters, parseFlag, parseNumber, segmentAfter } from './parameters.js';
-import { json } from './problem.js';
+import { assertKnownParameters, parseFlag, parseNumber, segmentAfter } from './requests.js';
+import { json } from './responses.js';
 import { describeSnapshot, type SnapshotView } from './snapshots.js';
 
 const DEFAULT_KEYS = 100;

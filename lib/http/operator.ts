@@ -1,14 +1,13 @@
 import { Hono, type Context } from 'hono';
-import { acknowledgeAlert, testAlert } from './alerts.js';
-import { adminBackup } from './backup.js';
+import { acknowledgeAlert, metricsUnknown, showStatus, statusUnknown, testAlert } from './status.js';
+import { adminBackup } from './crons.js';
 import { adminDrill, adminRestore } from './restore.js';
 import { cronCheck, adminEntry, adminStoreEntry, adminView, openView, type Handler } from './entry.js';
 import { downloadSnapshot, showDiff, showKeys, showSnapshot, showValue } from './inspect.js';
 import { acceptOne, pinOne, showSnapshots, adminVerify } from './snapshots.js';
-import { plainProblem } from './problem.js';
+import { plainProblem } from './responses.js';
 import { adminReindex } from './reindex.js';
 import { adminCancel, showRun, showRuns } from './runs.js';
-import { metricsUnknown, showStatus, statusUnknown } from './status.js';
 
 type Method = 'GET' | 'POST';
 

@@ -6,8 +6,8 @@ import type { ReindexPorts } from '../reindex/context.js';
 import { besideSchema, REINDEX_MODES, reindexScopeSchema, SUFFIX_WORDS, type ReindexInput } from '../reindex/model.js';
 import { prepareReindex, retryInput, startReindex, type ReindexRequest } from '../reindex/start.js';
 import type { Budget } from '../runs/attempt.js';
-import { parseBody, readBody } from './body.js';
-import { answerStarted, lockedError } from './started.js';
+import { flagField, oneOf, parseBody, readBody } from './requests.js';
+import { answerStarted, lockedError } from './run-view.js';
 
 const BODY_LIMIT = 16 * 1024;
 
@@ -17,18 +17,15 @@ const reindexBodySchema = z
     scope: reindexScopeSchema
       .optional()
       .describe('{"all": true}, {"project": id}, {"projects": [id]} or {"items": [{"project": id, "id": id}]}'),
-    mode: z
-      .enum(REINDEX_MODES)
-      .optional()
-      .describe(REINDEX_MODES.map((mode) => JSON.stringify(mode)).join(' or ')),
-    dryRun: flag(),
+    mode: z.enum(REINDEX_MODES).optional().describe(oneOf(REINDEX_MODES)),
+    dryRun: flagField(),
     beside: besideSchema
       .nullable()
       .default(null)
       .describe(`{"index": "same" or "next", "suffix": text}; the suffix ${SUFFIX_WORDS}`),
     model: z.string().min(1).max(128).nullable().default(null).describe('the name of a model, with beside'),
     dimensions: z.number().int().min(128).max(3072).nullable().default(null).describe('128 to 3072, with beside'),
-    dropOld: flag().describe('true or false, and goes without mode: nothing is embedded'),
+    dropOld: flagField().describe('true or false, and goes without mode: nothing is embedded'),
     confirm: z.string().max(64).nullable().default(null).describe('with dropOld: the suffix, or "next" without one'),
     retry: z
       .string()
@@ -36,7 +33,7 @@ const reindexBodySchema = z
       .nullable()
       .default(null)
       .describe('the id of a run, and goes with dryRun and yesOverDays alone: the run has the rest'),
-    yesOverDays: flag().describe('true or false, and goes with mode "flush" or a run that is done again'),
+    yesOverDays: flagField().describe('true or false, and goes with mode "flush" or a run that is done again'),
   })
   .refine(({ retry, scope }) => (retry === null) !== (scope === undefined), { path: ['scope'] })
   .refine(
@@ -53,10 +50,6 @@ const reindexBodySchema = z
 type Body = z.infer<typeof reindexBodySchema>;
 /** Body of `POST /api/reindex`. */
 export type ReindexOrder = z.input<typeof reindexBodySchema>;
-
-function flag() {
-  return z.boolean().default(false).describe('true or false');
-}
 
 /** The parts of the app that the call needs. */
 type Runner = Pick<FullApp, 'engine' | 'queued' | 'work' | 'reindex'>;

@@ -1,19 +1,58 @@
-import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { EXPIRY_RULES, MODES, scopeSchema, restoreInputSchema } from '../restore/model.js';
+import { createHash, randomUUID } from 'node:crypto';
 import type { FullApp } from '../app/app.js';
 import type { Ports, WebhookVerifier } from '../ports/index.js';
-import { restoreInputSchema } from '../restore/model.js';
 import { prepareRestore, startRestore, type Prepared, type RestoreRequest } from '../restore/start.js';
 import type { Engine, Started } from '../runs/engine.js';
 import type { Budget } from '../runs/attempt.js';
 import type { RunRecord } from '../runs/model.js';
-import { assertNoBody, parseBody, readBody } from './body.js';
-import { restoreBodySchema } from './restore-body.js';
-import { assertKnownParameters } from './parameters.js';
-import { answerStarted, lockedError } from './started.js';
+import {
+  assertKnownParameters,
+  assertNoBody,
+  flagField,
+  oneOf,
+  parseBody,
+  readBody,
+  snapshotField,
+} from './requests.js';
+import { answerStarted, lockedError } from './run-view.js';
 import { startDrill } from '../restore/drill/run.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson } from '../json.js';
+
+/** Body of a restore. Errors quote the description of an invalid field. */
+const restoreBodySchema = z
+  .strictObject({
+    snapshot: snapshotField,
+    at: z.iso
+      .datetime({ offset: true })
+      .nullable()
+      .default(null)
+      .describe('a time such as 2026-11-22T02:00:00Z, and goes with the snapshot "latest" only'),
+    scope: scopeSchema.describe(
+      '{"all": true}, {"project": id}, {"projects", "families", "matches", "keys": lists of texts} or {"items": [{"project": id, "id": id}]}',
+    ),
+    mode: z.enum(MODES).default('replace').describe(oneOf(MODES)),
+    expiry: z.enum(EXPIRY_RULES).default('keep').describe(oneOf(EXPIRY_RULES)),
+    dryRun: flagField(),
+    target: z.string().min(1).max(64).nullable().default(null).describe('the name of a target database'),
+    safety: flagField(true),
+    settle: z.boolean().nullable().default(null).describe('true or false'),
+    confirm: z
+      .string()
+      .max(512)
+      .nullable()
+      .default(null)
+      .describe('the id of the snapshot or of the project, or PROJECT/ID of the item'),
+    allowIncomplete: flagField(),
+    reindex: flagField(true),
+    fromSource: flagField(),
+  })
+  .refine(({ snapshot, at }) => at === null || snapshot === 'latest', { path: ['at'] });
+
+/** Body of `POST /api/restore`. */
+export type RestoreOrder = z.input<typeof restoreBodySchema>;
 
 const IN_PROGRESS = 'in progress on this database';
 

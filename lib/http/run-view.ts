@@ -1,12 +1,17 @@
+import { otherDatabaseWords, PREFIX_HINT, type Held } from '../runs/lease.js';
 import { planNotes } from '../restore/plan-words.js';
 import { dryRunResult } from '../restore/result.js';
 import { HIDDEN_WORDS } from '../control/encryption.js';
-import { statusOf, type ErrorCode } from '../errors.js';
+import { statusOf, type ErrorCode, AppError } from '../errors.js';
 import { costOf } from '../monitoring/status/figures.js';
 import { traitsOf } from '../run-kinds.js';
 import { isOver, type RunRecord } from '../runs/model.js';
 import { runSummary, type RunSummary } from '../runs/summary.js';
 import { fieldsOf, type Figure, type RunCost } from '../runs/traits.js';
+import type { App } from '../app/app.js';
+import { handOver } from '../runs/engine.js';
+import type { Budget } from '../runs/attempt.js';
+import { json } from './responses.js';
 
 interface KindView {
   /** The steps of this kind of run, in order; a run may skip some. */
@@ -94,3 +99,48 @@ const ENDS: Readonly<Record<RunRecord['state'], string | null>> = {
   incomplete: 'Something could not be done',
   failed: 'The reason is unknown',
 };
+
+/** Answer to a call that starts a run over the queue. */
+export type StartedView = Pick<RunView, 'runId' | 'state'>;
+
+type Runner = Pick<App<'store'>, 'engine' | 'queued' | 'work'>;
+
+/**
+ * Answers a call that has started a run: with a queue 202 at once, with the fields of `what`; without a queue the run is
+ * worked on here until the deadline, and the answer is the run.
+ */
+export async function answerStarted(
+  app: Runner,
+  { id }: RunRecord,
+  budget: Budget,
+  what: object = {},
+): Promise<Response> {
+  const headers = { location: `/api/runs/${id}` };
+  if (!app.queued) {
+    const run = await app.work(id, budget);
+    return json(statusOfRun(run), runView(run), headers);
+  }
+  await handOver(app.engine, id);
+  const view: StartedView = { runId: id, state: 'running' };
+  return json(202, { ...view, ...what }, headers);
+}
+
+/** The error if another run holds the lease. `does`: what that run does; `then`: what to do when it is over. */
+export function lockedError(
+  { ageMs, holder, lease, otherSource, waitMs }: Held,
+  does: string,
+  then = 'try again',
+): AppError {
+  const [age, wait] = [ageMs, waitMs].map((ms) => Math.ceil(ms / 1000));
+  if (otherSource !== undefined) {
+    const message = `Run ${holder} of ${otherDatabaseWords(otherSource)} renewed the lease ${lease} ${age} s ago`;
+    return new AppError('locked', message, {
+      hint: `When the run is over, ${then}. Unless renewed, the lease expires in ${wait} s. ${PREFIX_HINT}`,
+      retryAfterMs: waitMs,
+    });
+  }
+  return new AppError('locked', `Run ${holder} is ${does}; it renewed the lease ${lease} ${age} s ago`, {
+    hint: `Follow it at /api/runs/${holder}; when it is over, ${then}. Unless renewed, the lease expires in ${wait} s; POST /api/runs/${holder}/cancel ends the run now.`,
+    retryAfterMs: waitMs,
+  });
+}

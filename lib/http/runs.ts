@@ -6,10 +6,9 @@ import { viewRun, withTasksDone, runSummary, type RunSummary } from '../runs/sum
 import { RUN_STATES } from '../runs/model.js';
 import { pageOfRuns } from '../runs/recent.js';
 import type { RunTraits } from '../runs/traits.js';
-import { assertNoBody } from './body.js';
+import { assertNoBody, assertKnownParameters, parseNumber, segmentAfter } from './requests.js';
 import type { Action, ViewPorts } from './entry.js';
-import { assertKnownParameters, parseNumber, segmentAfter } from './parameters.js';
-import { json } from './problem.js';
+import { json } from './responses.js';
 import { runView } from './run-view.js';
 
 const DEFAULT_LIMIT = 50;

@@ -3,7 +3,7 @@ import { environment, problemOfSection } from '../app/config.js';
 import { retentionSettings } from '../app/settings.js';
 import { connectTrust } from '../app/connect/database.js';
 import { forecast, retentionEntry, type Forecast } from '../retention/forecast.js';
-import { timeOfId, isId } from '../runs/ids.js';
+import { timeOfId } from '../runs/ids.js';
 import type { RetentionEntry } from '../retention/policy.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import { refreshEntries } from '../snapshot/catalog-object.js';
@@ -14,17 +14,16 @@ import { plainLabel, shortSource } from '../snapshot/source.js';
 import type { Assessment, SnapshotState, TrustContext } from '../snapshot/trust.js';
 import type { Verification } from '../snapshot/statements.js';
 import type { ViewPorts } from './entry.js';
-import { assertKnownParameters, parseNumber, segmentAfter } from './parameters.js';
-import { json } from './problem.js';
+import { assertKnownParameters, parseBody, parseNumber, readBody, segmentAfter, snapshotField } from './requests.js';
+import { json } from './responses.js';
 import { runEndingApp, otherMarkStore, type StoreApp } from '../app/app.js';
 import { pinSnapshot, unpinSnapshot } from '../retention/prune/forget.js';
 import { cancelIfOpen } from '../runs/engine.js';
 import { acceptSnapshot } from '../snapshot/accept.js';
-import { selectSnapshot, SNAPSHOT_WORDS } from '../snapshot/select.js';
-import { parseBody, readBody } from './body.js';
+import { selectSnapshot } from '../snapshot/select.js';
 import type { Budget } from '../runs/attempt.js';
 import { startVerify } from '../snapshot/verify.js';
-import { answerStarted, lockedError } from './started.js';
+import { answerStarted, lockedError } from './run-view.js';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -178,10 +177,7 @@ export async function acceptOne(ports: ViewPorts, request: Request): Promise<Res
 }
 
 const verifyBodySchema = z.strictObject({
-  snapshot: z
-    .string()
-    .refine((text) => SNAPSHOT_WORDS.some((word) => word === text) || isId(text))
-    .describe('"latest", "newest" or the id of a snapshot'),
+  snapshot: snapshotField,
 });
 
 /** POST /api/verify: reads a snapshot back and verifies all of it, for an operator. */

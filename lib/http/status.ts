@@ -1,16 +1,20 @@
+import { z } from 'zod';
 import { environment, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
 import { renderMetrics, METRICS_TYPE, metricsOf, unknownMetrics, type Metric } from '../monitoring/status/metrics.js';
 import { publicState, type PublicState } from '../monitoring/status/public-state.js';
 import { statusReport } from '../monitoring/status/report.js';
 import { connectTrust, protectedDatabase, deploymentOf } from '../app/connect/database.js';
-import { liveServices } from '../app/live-services.js';
+import { liveServices, connectProjects } from '../app/live-services.js';
 import { drills } from '../restore/drill/record.js';
+import { json } from './responses.js';
 import { alertRules } from '../app/settings.js';
 import { assertAdmin, type ViewPorts } from './entry.js';
-import { json } from './problem.js';
-import { connectProjects } from '../app/connect/projects.js';
 import { projectFigures } from '../monitoring/projects.js';
+import { connect } from '../app/connect.js';
+import { acknowledgeAlerts } from '../monitoring/alerts/acknowledge.js';
+import { sendTestAlert } from '../monitoring/alerts/messages.js';
+import { assertNoBody, parseBody, readBody } from './requests.js';
 
 /**
  * GET /api/status: 200 while all four answers are ok, 503 if one is not ok or unknown. Anyone may see that state, as of the
@@ -84,4 +88,32 @@ async function showProjects(ports: ViewPorts, env: Environment, request: Request
   assertAdmin(env, request);
   const figures = await projectFigures(connectProjects(env, ports));
   return json(200, figures);
+}
+
+/** POST /api/alerts/test: sends a test message and answers with its outcome; 502 unless it was delivered. */
+export async function testAlert(ports: ViewPorts, request: Request): Promise<Response> {
+  await assertNoBody(request);
+  const result = await sendTestAlert({ ...ports, own: ownSource(), ...connect(environment(), ['alerter']) });
+  return json(result.outcome === 'delivered' ? 200 : 502, result);
+}
+
+const ownSource = (): string | null => protectedDatabase(environment()).source;
+
+const BODY_LIMIT = 4 * 1024;
+
+const acknowledgeBodySchema = z.strictObject({
+  code: z.string().min(1).max(60).describe('the code of an open alert'),
+  subject: z
+    .string()
+    .max(512)
+    .nullable()
+    .default(null)
+    .describe('the subject of that alert, or null for all of the code'),
+  reason: z.string().trim().min(1).max(500).describe('a text of 1 to 500 characters that explains why'),
+});
+
+/** POST /api/alerts/acknowledge: acknowledges open alerts. 404 if none with this code and subject is open. */
+export async function acknowledgeAlert(ports: ViewPorts, request: Request): Promise<Response> {
+  const body = parseBody(await readBody(request, BODY_LIMIT), acknowledgeBodySchema);
+  return json(200, { acknowledged: await acknowledgeAlerts({ ...ports, own: ownSource() }, { ...body, until: null }) });
 }

@@ -5,7 +5,7 @@ import { evaluationContextOf } from '../app/guard-app.js';
 import { AppError } from '../errors.js';
 import { notifyStoreBack } from '../monitoring/alerts/store-away.js';
 import type { Budget } from '../runs/attempt.js';
-import { json, problem } from './problem.js';
+import { json, problem } from './responses.js';
 
 /** Messages besides those of runs: a probe of `doctor`, and alerts that were sent during an outage of the store. */
 const ownSchema = z.union([

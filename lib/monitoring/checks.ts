@@ -1,7 +1,8 @@
-import { type Check, type CheckGroup, fail, type Observation, ok, warn } from '../health/doctor.js';
-import type { Reachable, Heartbeat } from '../ports/alerter.js';
-import type { Schedule, Schedules } from '../ports/queue.js';
+import { skipped, fail, ok, warn, type Check, type CheckGroup, type Observation } from '../health/doctor.js';
+import type { Heartbeat, Reachable } from '../ports/alerter.js';
 import { deliveryTo, type TestResult } from './alerts/messages.js';
+import type { DeliveryState, HeartbeatState, GuardState } from './state.js';
+import type { Schedule, Schedules } from '../ports/queue.js';
 import { DRILLED_ELSEWHERE, type DrillView, LOCAL_DRILL_COMMAND, timeOf } from './drill-view.js';
 import { DRILL_EVERY_MS } from './objectives.js';
 import {
@@ -11,7 +12,6 @@ import {
   type ScheduleOutcome,
   type Scheduler,
 } from './schedulers.js';
-import type { DeliveryState, GuardState, HeartbeatState } from './state.js';
 
 interface AlertChannel {
   /** May throw `config`. */
@@ -122,7 +122,7 @@ export function schedulerChecks(
       name: `guard-${scheduler}`,
       run: async () => {
         const state = await known();
-        if (state === null) return { status: 'skipped', detail: 'unknown: the store cannot be read', hint: null };
+        if (state === null) return skipped('unknown: the store cannot be read');
         const [status] = evaluateSchedulers([scheduler], state, now());
         if (status === undefined) throw new TypeError(`no status of ${scheduler}`);
         if (status.state === 'heard') return ok(describeScheduler(status));

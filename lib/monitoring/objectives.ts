@@ -13,10 +13,10 @@ const DAY_MS = 24 * HOUR_MS;
 /** The recovery point objective: at most a day's changes may be lost at any time. */
 export const RPO_HOURS = 24;
 /** The recovery time objective: a full restore takes at most this long. */
-const RTO_HOURS = 4;
+export const RTO_HOURS = 4;
 
 export const RPO_MS = RPO_HOURS * HOUR_MS;
-const RTO_MS = RTO_HOURS * HOUR_MS;
+export const RTO_MS = RTO_HOURS * HOUR_MS;
 
 /**
  * The guard takes a snapshot when the newest trusted one is older than this. With hourly calls its age stays within 12 hours

@@ -1,5 +1,5 @@
-import { UNDECIDED } from '../health/credentials/outcomes.js';
-import { type CheckGroup, type CheckResult, examine, UNTRIED } from '../health/doctor.js';
+import { UNDECIDED } from '../health/credentials/github.js';
+import { UNTRIED, type CheckResult, examine, type CheckGroup } from '../health/doctor.js';
 import type { Clock } from '../ports/clock.js';
 import type { Budget } from '../runs/attempt.js';
 import { keyOf, type Condition, type Finding } from './alerts/condition.js';

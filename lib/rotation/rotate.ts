@@ -1,13 +1,10 @@
 import { AppError, toAppError } from '../errors.js';
 import type { Ports } from '../ports/index.js';
-import { redeploy, cancelNewDeployment } from './deploy.js';
+import { redeploy, cancelNewDeployment, writeNew, writeOld } from './apply.js';
 import { backendHealth, assertBackendHealthy, proveAgain } from './health.js';
 import { beginJournal, resumeJournal, supersede, unfinishedRotation, type JournalWriter } from './journal.js';
-import type { Journal, RotationRequest } from './model.js';
-import { assertWayBack, makePlan, type Plan } from './plan.js';
-import { endedResult, plannedResult, type RotationResult } from './result.js';
-import { canResume, withOldValues } from './resume.js';
-import { writeNew, writeOld } from './write.js';
+import type { Journal, RotationRequest, DeploymentStep } from './model.js';
+import { assertWayBack, canResume, hasWayBack, makePlan, stepOf, withOldValues, type Plan } from './plan.js';
 
 export type RotatePorts = Pick<Ports, 'backend' | 'clock' | 'deployments' | 'log' | 'store' | 'variables'>;
 
@@ -170,4 +167,82 @@ function halfChangedError(cause: AppError, { journal }: JournalWriter, failures:
     hint: 'Fix the cause, then run the same command again, or run it with the old value to go back. Or set the variables on Vercel by hand and redeploy.',
     cause,
   });
+}
+
+export interface RotatedVariable {
+  readonly project: string;
+  readonly variable: string;
+  /** The planned or completed action; `keep` if it already has the new value. */
+  readonly action: 'set' | 'create' | 'keep';
+  /** Its current value. */
+  readonly has: 'old' | 'new' | 'unsure';
+  /** Whether a rollback is possible. */
+  readonly wayBack: boolean;
+}
+
+/** Holds no value of any variable. */
+export interface RotationResult {
+  /** Null for a dry run. */
+  readonly id: string | null;
+  /**
+   * `planned`: a dry run; `rolled-back`: everything is as before; `half-changed`: part of it could not be rolled back;
+   * `broken-off`: interrupted, and resumed by the same call.
+   */
+  readonly outcome: 'planned' | 'done' | 'rolled-back' | 'half-changed' | 'broken-off';
+  /** Whether an unfinished rotation was, or would be, resumed. */
+  readonly resumed: boolean;
+  /** Description of the new values by `prove`. */
+  readonly proof: string;
+  readonly variables: readonly RotatedVariable[];
+  readonly deployments: readonly {
+    readonly project: string;
+    readonly from: string;
+    readonly state: DeploymentStep['state'];
+  }[];
+  /** State of the backend at the end; `not-asked` without BACKEND_URL, in a dry run, and after an earlier failure. */
+  readonly backend: 'healthy' | 'as-bad-as-before' | 'not-asked';
+  readonly counts: { readonly variables: number; readonly changed: number; readonly redeployed: number };
+  readonly error: AppError | null;
+}
+
+/** Result of a dry run. `journal`: the unfinished rotation that would be resumed. */
+function plannedResult(plan: Plan, proof: string, journal: Journal | null): RotationResult {
+  const variables = plan.steps.map((step) => ({
+    ...describeStep(step),
+    has: step.isNew ? ('new' as const) : ('old' as const),
+  }));
+  return {
+    id: null,
+    outcome: 'planned',
+    resumed: journal !== null,
+    proof,
+    variables,
+    deployments: plan.deployments.map(({ project, from }) => ({ project, from: from.id, state: 'none' })),
+    backend: 'not-asked',
+    counts: countVariables(variables, 0),
+    error: null,
+  };
+}
+
+type Ended = Pick<RotationResult, 'outcome' | 'resumed' | 'proof' | 'backend' | 'error'>;
+
+function endedResult(plan: Plan, journal: Journal, ended: Ended): RotationResult {
+  const variables = plan.steps.map((step) => ({
+    ...describeStep(step),
+    has: stepOf(journal, step)?.state ?? ('unsure' as const),
+  }));
+  const deployments = journal.deployments.map(({ project, from, state }) => ({ project, from: from.id, state }));
+  const redeployed = deployments.filter(({ state }) => state === 'ready').length;
+  return { id: journal.id, ...ended, variables, deployments, counts: countVariables(variables, redeployed) };
+}
+
+function describeStep(step: Plan['steps'][number]): Omit<RotatedVariable, 'has'> {
+  const { found, isNew, project, variable } = step;
+  const action = found === null ? 'create' : isNew ? 'keep' : 'set';
+  return { project, variable, action, wayBack: hasWayBack(step) };
+}
+
+function countVariables(variables: readonly RotatedVariable[], redeployed: number): RotationResult['counts'] {
+  const changed = variables.filter(({ action, has }) => action !== 'keep' && has === 'new').length;
+  return { variables: variables.length, changed, redeployed };
 }

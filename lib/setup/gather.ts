@@ -21,7 +21,7 @@ export async function gather(given: Values, withheld: ReadonlySet<string>, ports
   for (const service of SERVICES) {
     const outcome = await setUpService(service, values, withheld, ports);
     if (outcome === 'left-out') {
-      ports.print({ kind: 'left-out', service, cost: ports.costOf(service) });
+      ports.print({ kind: 'left-out', service });
       values = withoutService(service, values);
       leftOut.push(service);
     } else {

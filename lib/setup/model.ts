@@ -84,7 +84,7 @@ export interface SetupPorts {
 export type SetupEvent =
   | { readonly kind: 'begins'; readonly service: Service }
   | { readonly kind: 'checked'; readonly result: CheckResult }
-  | { readonly kind: 'left-out'; readonly service: Service; readonly cost: string | null };
+  | { readonly kind: 'left-out'; readonly service: Service };
 
 /** The result of the setup. */
 export interface Setup {

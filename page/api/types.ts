@@ -3,11 +3,10 @@
 import type { Deployment } from '../../lib/app/connect/database.js';
 import type { DiffView, KeyValue, SnapshotDetail, SnapshotKeys as KeyPage } from '../../lib/http/inspect.js';
 import type { ReindexOrder } from '../../lib/http/reindex.js';
-import type { RestoreOrder } from '../../lib/http/restore-body.js';
+import type { RestoreOrder } from '../../lib/http/restore.js';
 import type { RunPage } from '../../lib/http/runs.js';
-import type { RunView } from '../../lib/http/run-view.js';
+import type { RunView, StartedView as Started } from '../../lib/http/run-view.js';
 import type { ListedSnapshot, SnapshotList as Listed } from '../../lib/http/snapshots.js';
-import type { StartedView as Started } from '../../lib/http/started.js';
 import type { PublicStatus } from '../../lib/http/status.js';
 import type { KeyChange } from '../../lib/inspect/diff.js';
 import type { ListedKey } from '../../lib/inspect/list.js';

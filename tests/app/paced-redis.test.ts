@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
 import { commandLimiter } from '../../dev/upstash-redis/execute.js';
-import { pacedRedis } from '../../lib/app/paced-redis.js';
+import { pacedRedis } from '../../lib/app/in-process.js';
 import { AppError } from '../../lib/errors.js';
 import type { Clock } from '../../lib/ports/clock.js';
 import type { RedisCommand, RedisPort } from '../../lib/ports/redis.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import { fullApp } from '../../lib/app/app.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 

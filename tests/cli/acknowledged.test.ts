@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { generateAgeIdentity, generateSigningKey, publicKeyOf } from '../../lib/app/connect/keys.js';
+import { generateAgeIdentity, generateSigningKey, publicKeyOf } from '../../lib/app/connect/stores.js';
 import { connect } from '../../lib/app/connect.js';
 import { protectedDatabase } from '../../lib/app/connect/database.js';
 import { readState, type GuardState } from '../../lib/monitoring/state.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
-import { ACL_COMMAND } from '../../lib/setup/policies.js';
+import { ACL_COMMAND } from '../../lib/setup/bucket.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { cliJson } from './fixture.js';
 

@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startRadosgw, type Radosgw } from '../../dev/radosgw/index.js';
-import { iamPolicy, trustPolicy } from '../../lib/setup/policies.js';
+import { iamPolicy, trustPolicy } from '../../lib/setup/bucket.js';
 import { cliJson } from './fixture.js';
 
 let folder: string;

@@ -1,12 +1,11 @@
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Context } from '../../lib/cli/context.js';
-import { cat } from '../../lib/cli/inspect/cat.js';
+import { cat, ls } from '../../lib/cli/inspect/read.js';
 import { diff } from '../../lib/cli/inspect/diff.js';
 import { find } from '../../lib/cli/inspect/find.js';
-import { ls } from '../../lib/cli/inspect/ls.js';
 import { AppError } from '../../lib/errors.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { openInspectBench, PARTS, type InspectBench } from '../inspect/bench.js';
 
 let bench: InspectBench;

@@ -1,10 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc, { anyCharacter } from '../support/fast-check.js';
-import { progressView } from '../../lib/cli/output/progress.js';
-import { bytes, counted, duration, keyName, printable } from '../../lib/cli/output/format.js';
-import { redact } from '../../lib/cli/output/redact.js';
+import { progressView } from '../../lib/cli/output/runs.js';
+import { bytes, counted, duration } from '../../lib/formats.js';
+import { keyName, printable } from '../../lib/snapshot/ledger.js';
+import { redact, printable as printableText, printableJson } from '../../lib/cli/output/text.js';
 import { table } from '../../lib/cli/output/table.js';
 import type { RunRecord } from '../../lib/runs/model.js';
+import { restoreCommand } from '../../lib/restore/scope-words.js';
+import { execFileSync } from 'node:child_process';
 
 describe('printable', () => {
   it('escapes every control character in names of keys', () => {
@@ -85,6 +88,71 @@ describe('progress without a terminal', () => {
       'reading the database: 0 of 1,000 keys, 0 B',
       'reading the database: 400 of 1,000 keys, 400.0 KiB, 100 keys/s, about 6.0 s left',
       'seal: 1 keys, 1.0 KiB',
+    ]);
+  });
+});
+
+it.each([
+  ['\u001b[2J\u001b]0;title\u0007', '\\u001b[2J\\u001b]0;title\\u0007'],
+  ['\u009b31m', '\\u009b31m'],
+  ['a\rb\bc\u007f', 'a\\u000db\\u0008c\\u007f'],
+  ['safe \u202egnp.exe', 'safe \\u202egnp.exe'],
+  ['tab\tand line\nstay, ü and 日本 as well', 'tab\tand line\nstay, ü and 日本 as well'],
+])('shows what a terminal would obey: %j', (text, shown) => {
+  expect(printableText(text)).toBe(shown);
+});
+
+it('writes equivalent JSON without control characters except line ends', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const text = printableJson(value);
+      expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
+      expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/u);
+    }),
+  );
+  expect(printableJson('\u009b\u202e\u001b')).toBe('"\\u009b\\u202e\\u001b"');
+});
+
+const ID = '20261122T020000Z-x7k2m9';
+
+describe('the undo command', () => {
+  it('names the same store and target, and is quoted for a shell', () => {
+    expect(restoreCommand(ID, { scope: { project: 'p1' }, target: 'scratch' })).toBe(
+      `npx soulcaster-backup restore ${ID} --project p1 --target scratch --env-file .env`,
+    );
+    const word = fc.string({
+      minLength: 1,
+      unit: fc.constantFrom('a', "'", '"', '$', '`', '\\', ' ', '!', '*', ';', 'é'),
+    });
+    fc.assert(
+      fc.property(word, (project) => {
+        const command = restoreCommand(ID, { scope: { project }, target: null }).replace(
+          'npx soulcaster-backup',
+          'run',
+        );
+        const read = execFileSync('sh', ['-c', `run() { printf '%s' "$4"; }; ${command}`]).toString('utf8');
+        expect(read).toBe(project);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('the progress of a restore', () => {
+  it('is described in words, without counts if nothing is counted', () => {
+    const told: string[] = [];
+    const view = progressView({ onTerminal: false, note: (text) => void told.push(text) }, () => 0);
+    const at = (phase: string, doing: string, done: number, total: number | null): void =>
+      view.update({ kind: 'restore', phase, doing, progress: { done, total, unit: 'parts', bytes: 0 } } as RunRecord);
+    at('check', 'checking the snapshot', 1, 3);
+    at('fence', 'locking the projects', 0, null);
+    at('write', 'writing', 0, 3);
+    at('a-phase-of-an-older-version', '', 0, null);
+    expect(told).toEqual([
+      'checking the snapshot: 1 of 3 parts',
+      'locking the projects',
+      'writing: 0 of 3 parts',
+      'a-phase-of-an-older-version',
     ]);
   });
 });

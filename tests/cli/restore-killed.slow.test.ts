@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { backup } from '../../lib/cli/backup.js';
 import { cancel } from '../../lib/cli/unlock.js';
-import { guardByHand } from '../../lib/cli/guard.js';
+import { guardByHand } from '../../lib/cli/upkeep.js';
 import { restore } from '../../lib/cli/restore.js';
 import { accept } from '../../lib/cli/snapshots.js';
 import { show } from '../../lib/cli/show.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { backup } from '../../lib/cli/backup.js';
-import { guardByHand } from '../../lib/cli/guard.js';
+import { guardByHand } from '../../lib/cli/upkeep.js';
 import { forgetSubject } from '../../lib/cli/erasure.js';
 import { restore } from '../../lib/cli/restore.js';
 import type { RestoreOptions } from '../../lib/cli/restore/request.js';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { changesAnything, planView } from '../../lib/cli/restore/plan-view.js';
+import { restoreCommand } from '../../lib/restore/scope-words.js';
 import { reportView } from '../../lib/cli/restore/report-view.js';
 import type { DryRunResult, RestoredResult } from '../../lib/restore/result.js';
-import { restoreCommand } from '../../lib/cli/restore/words.js';
 import { countAction, noPlan } from '../../lib/restore/plan.js';
 import { countProof, noProof } from '../../lib/restore/proof.js';
 import { rowOf } from './restore-fixture.js';

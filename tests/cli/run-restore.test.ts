@@ -9,7 +9,7 @@ import { restore } from '../../lib/cli/restore.js';
 import { requestOf, type RestoreOptions } from '../../lib/cli/restore/request.js';
 import { showRun } from '../../lib/cli/run.js';
 import { forget } from '../../lib/cli/snapshots.js';
-import { storeEnvironment } from '../../lib/cli/store-choice.js';
+import { storeEnvironment } from '../../lib/app/connect/stores.js';
 import { cancel, unlock } from '../../lib/cli/unlock.js';
 import { updateObject } from '../../lib/control/object.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import pMap from 'p-map';
 import { AppError } from '../../lib/errors.js';
-import { probeConditionalWrites } from '../../lib/health/probe-store.js';
+import { probeConditionalWrites } from '../../lib/health/checks/store.js';
 import type { ObjectStore, StoredObject } from '../../lib/ports/store.js';
 import { systemClock } from '../../lib/services/clock.js';
 import fc from '../support/fast-check.js';

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { guardByHand } from '../../lib/cli/guard.js';
+import { guardByHand } from '../../lib/cli/upkeep.js';
 import { listSnapshots } from '../../lib/cli/list.js';
 import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { Webhook } from 'standardwebhooks';
 import { generateSigningKey } from '../../lib/crypto/ed25519.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { AppError } from '../../lib/errors.js';
 import { startGemini } from '../../dev/gemini/index.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
@@ -21,9 +21,9 @@ const { adminRestore, webhookRestore } = await import('../../lib/http/restore.js
 const { adminReindex } = await import('../../lib/http/reindex.js');
 const { adminDrill } = await import('../../lib/http/restore.js');
 const { adminVerify } = await import('../../lib/http/snapshots.js');
-const { cronBackup } = await import('../../lib/http/backup.js');
+const { cronBackup } = await import('../../lib/http/crons.js');
 const { acknowledgeAlerts } = await import('../../lib/monitoring/alerts/acknowledge.js');
-const { cronGuard } = await import('../../lib/http/guard.js');
+const { cronGuard } = await import('../../lib/http/crons.js');
 
 /** A run as the API shows it, or what the guard answers. */
 interface Answer extends Partial<Pick<RunRecord, 'state' | 'input' | 'error' | 'result'>> {

@@ -1,12 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { fileStore } from '../../lib/stores/file/store.js';
-import { guardByHand } from '../../lib/cli/guard.js';
+import { guardByHand, prune } from '../../lib/cli/upkeep.js';
 import { listSnapshots } from '../../lib/cli/list.js';
-import { prune } from '../../lib/cli/prune.js';
 import { restore } from '../../lib/cli/restore.js';
 import { show } from '../../lib/cli/show.js';
 import { status } from '../../lib/cli/status.js';
-import { verify } from '../../lib/cli/verify.js';
+import { verify } from '../../lib/cli/backup.js';
 import { connect } from '../../lib/app/connect.js';
 import type { GuardReport } from '../../lib/monitoring/guard/run.js';
 import { showSnapshot } from '../../lib/http/inspect.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import type { Signer } from '../../lib/ports/crypto.js';
 import type { ObjectStore } from '../../lib/ports/store.js';

@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { fileStore } from '../../lib/stores/file/store.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';

@@ -1,9 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { githubRest } from '../../lib/services/github.js';
-import { assertAppWorks, assertTokenWorks } from '../../lib/health/credentials/demand.js';
+import {
+  assertAppWorks,
+  assertTokenWorks,
+  githubAppChecks,
+  githubTokenChecks,
+} from '../../lib/health/credentials/github.js';
 import { storedExpiry } from '../../lib/health/credentials/expiry.js';
-import { githubAppChecks } from '../../lib/health/credentials/github-app.js';
-import { githubTokenChecks } from '../../lib/health/credentials/github-token.js';
 import { examine, type CheckGroup, type CheckResult } from '../../lib/health/doctor.js';
 import { startGitHub, type GitHubFault, type GitHubStandIn, type StandInToken } from '../../dev/github/index.js';
 import { keyOf } from '../../lib/monitoring/alerts/condition.js';

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../lib/services/clock.js';
 import { fileStore } from '../../lib/stores/file/store.js';
 import { AppError } from '../../lib/errors.js';
-import { probeConditionalWrites } from '../../lib/health/probe-store.js';
+import { probeConditionalWrites } from '../../lib/health/checks/store.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 import { collect } from '../contracts/object-store.js';
 

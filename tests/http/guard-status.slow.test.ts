@@ -1,7 +1,7 @@
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { storeApp } from '../../lib/app/app.js';
 import { connect } from '../../lib/app/connect.js';
 import { nightlyStack, type NightlyStack } from '../e2e/nightly-stack.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { silentLog } from '../../lib/app/json-log.js';
-import { withErrorResponse } from '../../lib/http/problem.js';
+import { silentLog } from '../../lib/app/in-process.js';
+import { withErrorResponse } from '../../lib/http/responses.js';
 import { showRuns } from '../../lib/http/runs.js';
 import type { Json } from '../../lib/json.js';
 import type { ObjectStore } from '../../lib/ports/store.js';

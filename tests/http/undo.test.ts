@@ -7,7 +7,7 @@ import { Webhook } from 'standardwebhooks';
 import { systemClock } from '../../lib/services/clock.js';
 import { standardWebhooks } from '../../lib/services/standard-webhooks.js';
 import { fullApp, type FullApp } from '../../lib/app/app.js';
-import { withErrorResponse } from '../../lib/http/problem.js';
+import { withErrorResponse } from '../../lib/http/responses.js';
 import { adminRestore, webhookRestore } from '../../lib/http/restore.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import fc from '../support/fast-check.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { AppError } from '../../lib/errors.js';
 import { recordRun, useWebhookId } from '../../lib/http/restore.js';
 import type { Log, ObjectStore } from '../../lib/ports/index.js';

@@ -57,7 +57,7 @@ async function inProcess(args: readonly string[], env: Variables, skewSeconds = 
         env,
         json: true,
         out: (line: string) => void (out += line),
-        err: (line: string) => void (text += `${line}\n`),
+        note: (line: string) => void (text += `${line}\n`),
       };
       code = reportError(error, sink);
     }

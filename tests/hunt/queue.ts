@@ -1,6 +1,6 @@
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { fullApp, type FullApp } from '../../lib/app/app.js';
-import { undoOf } from '../../lib/cli/restore/undo.js';
+import { undoOf } from '../../lib/cli/restore/ending.js';
 import { AppError, exitCodeOf, toAppError } from '../../lib/errors.js';
 import type { Queue, QueueMessage } from '../../lib/ports/queue.js';
 import { findSnapshot } from '../../lib/restore/choose.js';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from '../support/fast-check.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { AppError } from '../../lib/errors.js';
 import { runbookOf, type Condition, type Finding } from '../../lib/monitoring/alerts/condition.js';
 import { applyEvaluation, claimDue, messagesOf, recordDelivery } from '../../lib/monitoring/alerts/ledger.js';

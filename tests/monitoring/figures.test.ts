@@ -1,15 +1,15 @@
 import { describe, expect, it, afterEach, beforeEach } from '@jest/globals';
 import { costOf, spentBy } from '../../lib/monitoring/status/figures.js';
 import type { Json } from '../../lib/json.js';
-import fc from '../support/fast-check.js';
 import { renderMetrics } from '../../lib/monitoring/status/metrics.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { AppError } from '../../lib/errors.js';
 import { projectFigures, type ProjectFigures } from '../../lib/monitoring/projects.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
 import type { VectorIndex } from '../../lib/ports/vector-index.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { makeSnapshot, UNSIGNED } from '../support/made-snapshots.js';
+import fc from '../support/fast-check.js';
 
 const run = (kind: string, result: Json, input: Json = {}, createdAt = '2026-11-20T02:00:00Z') => {
   return { kind, result, input, createdAt };

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import pMap from 'p-map';
 import type { Page } from 'playwright-core';
 import { startFunctionHost, type FunctionHost } from '../../dev/function-host/index.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { showDiff, showKeys, showSnapshot, showValue } from '../../lib/http/inspect.js';
 import { rememberingStore, type Memory } from '../../lib/http/remembering-store.js';
 import { showRun, showRuns } from '../../lib/http/runs.js';

@@ -1,8 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
-import { assertTyped, planRestore } from '../../lib/provider-backups/plan.js';
-import { performRestore } from '../../lib/provider-backups/restore.js';
+import { assertTyped, planRestore, performRestore } from '../../lib/provider-backups/restore.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { claimLease, releaseLease } from '../../lib/runs/lease.js';
 import { sourceOf } from '../../lib/snapshot/source.js';

@@ -1,8 +1,7 @@
 import { upstashDeveloper } from '../../lib/services/upstash-developer.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { createBackup } from '../../lib/provider-backups/backups.js';
-import { planRestore, type ProviderRestorePlan } from '../../lib/provider-backups/plan.js';
-import type { PerformPorts } from '../../lib/provider-backups/restore.js';
+import { planRestore, type ProviderRestorePlan, type PerformPorts } from '../../lib/provider-backups/restore.js';
 import { startUpstashAccount, type UpstashAccountStandIn } from '../../dev/upstash-account/index.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import type { ProviderBackup } from '../../lib/ports/upstash-account.js';

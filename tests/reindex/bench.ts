@@ -1,7 +1,6 @@
 import { AppError } from '../../lib/errors.js';
 import { geminiEmbedder } from '../../lib/services/gemini/embedder.js';
-import { inProcessQueue } from '../../lib/app/in-process.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { inProcessQueue, silentLog } from '../../lib/app/in-process.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { upstashVector } from '../../lib/services/upstash-vector/index.js';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import type { Scope } from '../../lib/restore/model.js';
 import type { Plan } from '../../lib/restore/plan.js';

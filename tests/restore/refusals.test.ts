@@ -10,7 +10,7 @@ import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';
 import { manifestName } from '../../lib/snapshot/names.js';
 import { writeVerification } from '../../lib/snapshot/statements.js';
-import { snapshotWords } from '../../lib/cli/restore/words.js';
+import { snapshotWords } from '../../lib/cli/restore/plan-view.js';
 import { dryRunResult, restoredResult } from '../../lib/restore/result.js';
 import { runSummary } from '../../lib/runs/summary.js';
 import { intercept } from '../snapshot/intercept.js';

@@ -4,7 +4,7 @@ import type { ObjectStore } from '../../lib/ports/store.js';
 import { prune } from '../../lib/retention/prune/prune.js';
 import { forgetSnapshot } from '../../lib/retention/prune/forget.js';
 import { replicate } from '../../lib/retention/replica/replicate.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { listEntries } from '../../lib/snapshot/catalog-object.js';
 import { checkChain } from '../../lib/snapshot/chain.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { toAppError } from '../../lib/errors.js';
-import type { RotationResult } from '../../lib/rotation/result.js';
+import type { RotationResult } from '../../lib/rotation/rotate.js';
 import type { VercelFault } from '../../dev/vercel-api/index.js';
 import { ALL_NEW, ALL_OLD, NEW, OLD, rotationBench, stateOf, type RotationBench } from './rotation-bench.js';
 

@@ -1,5 +1,4 @@
-import { inProcessQueue, drive } from '../../lib/app/in-process.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { inProcessQueue, drive, silentLog } from '../../lib/app/in-process.js';
 import type { Json } from '../../lib/json.js';
 import { createEngine, type Engine } from '../../lib/runs/engine.js';
 import type { Budget } from '../../lib/runs/attempt.js';

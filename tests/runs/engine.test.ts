@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AppError } from '../../lib/errors.js';
-import { lockedError } from '../../lib/http/started.js';
+import { lockedError } from '../../lib/http/run-view.js';
 import type { Engine } from '../../lib/runs/engine.js';
 import { leaseHeldError } from '../../lib/runs/lease.js';
 import type { RunDefinition } from '../../lib/runs/model.js';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { showRun, showRuns } from '../../lib/http/runs.js';
 import type { RunView } from '../../lib/http/run-view.js';
 import { alertCodes, ALERT_SOURCES } from '../../lib/monitoring/alerts/sources.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { encodeJson } from '../../lib/json.js';
 import type { ObjectStore } from '../../lib/ports/store.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { AppError } from '../../lib/errors.js';
 import type { Queue, QueueMessage } from '../../lib/ports/queue.js';
 import { createEngine, type Engine } from '../../lib/runs/engine.js';

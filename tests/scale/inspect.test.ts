@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { productFlags, program, runNode } from '../bench/processes.js';
-import { setStage, type Stage } from '../bench/stage.js';
+import { productFlags, program, runNode } from '../bench/processes.d.js';
+import { setStage, type Stage } from '../bench/stage.d.js';
 import { openDatabase } from '../support/redis-calls.js';
 import { dataOf, KEYS, megabytes, seconds, teller } from './data.js';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { productFlags, program, runNode } from '../bench/processes.js';
-import { setStage, type Stage } from '../bench/stage.js';
+import { productFlags, program, runNode } from '../bench/processes.d.js';
+import { setStage, type Stage } from '../bench/stage.d.js';
 import { compareSnapshot } from '../support/compare.js';
 import { dataOf, FEW_KEYS, KEYS, megabytes, seconds, teller } from './data.js';
 

@@ -5,7 +5,7 @@ import { sha256 } from '../../lib/snapshot/manifest.js';
 import { trustContext } from '../../lib/snapshot/trust.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { makeSnapshot, UNSIGNED, type MadeOptions } from '../support/made-snapshots.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';

@@ -6,7 +6,7 @@ import { latestIn, selectedIn, trustIn } from '../support/trust.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { authenticatedStore, ignoredObjectsIn } from '../../lib/control/authenticated-store.js';
 import { controlCipher } from '../../lib/control/encryption.js';
 import { encodeJson } from '../../lib/json.js';

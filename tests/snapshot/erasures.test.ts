@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { ageEncryptor, generateAgeIdentity } from '../../lib/crypto/age.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { silentLog } from '../../lib/app/in-process.js';
 import { replicate } from '../../lib/retention/replica/replicate.js';
 import type { Encryptor } from '../../lib/ports/index.js';
 import { catalogEntry } from '../../lib/snapshot/catalog.js';

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { suppressAwsSdkNotices } from '../../lib/app/config.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { s3Store, type S3StoreOptions } from '../../lib/stores/s3/store.js';
-import { probeConditionalWrites } from '../../lib/health/probe-store.js';
+import { probeConditionalWrites } from '../../lib/health/checks/store.js';
 import { type FaultAction, type FaultProxy, type ProxiedRequest, startFaultProxy } from '../../dev/fault-proxy.js';
 import { type Radosgw, startRadosgw } from '../../dev/radosgw/index.js';
 

@@ -1,7 +1,6 @@
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { ageEncryptor } from '../../lib/crypto/age.js';
-import { inProcessQueue, drive } from '../../lib/app/in-process.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { inProcessQueue, drive, silentLog } from '../../lib/app/in-process.js';
 import type { Clock, ObjectStore, Signer } from '../../lib/ports/index.js';
 import { createEngine } from '../../lib/runs/engine.js';
 import { newId } from '../../lib/runs/ids.js';

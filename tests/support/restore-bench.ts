@@ -1,8 +1,7 @@
 import { ageEncryptor } from '../../lib/crypto/age.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
-import { inProcessQueue, drive } from '../../lib/app/in-process.js';
-import { silentLog } from '../../lib/app/json-log.js';
+import { inProcessQueue, drive, silentLog } from '../../lib/app/in-process.js';
 import { soulcasterBackend } from '../../lib/services/soulcaster-backend.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis } from '../../dev/upstash-redis/index.js';

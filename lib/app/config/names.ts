@@ -1,10 +1,9 @@
-import { knownVariables, type Environment } from '../config.js';
+import { isTargetVariable, knownVariables, type Environment } from '../config.js';
 
 /** Prefixes that only this program uses: an unknown variable with such a prefix is a mistake. */
 const OWN_PREFIX = /^(BACKUP|RETENTION|RESTORE|REPLICA|REINDEX|DRILL|SOULCASTER|EMBEDDING)_/;
 /** How many letters a misspelling may differ in; with more, unrelated names would match. */
 const MAX_DISTANCE = 2;
-const TARGET = /^RESTORE_TARGET_[A-Z0-9_]+_REST_(URL|TOKEN)$/;
 
 interface Misspelt {
   readonly name: string;
@@ -17,7 +16,9 @@ export function findMisspeltVariables(
   env: Readonly<Record<string, string | undefined>>,
   known: ReadonlySet<string>,
 ): Misspelt[] {
-  const names = Object.keys(env).filter((name) => (env[name] ?? '') !== '' && !known.has(name) && !TARGET.test(name));
+  const names = Object.keys(env).filter(
+    (name) => (env[name] ?? '') !== '' && !known.has(name) && !isTargetVariable(name),
+  );
   return names.flatMap((name) => {
     const normalized = name
       .toUpperCase()
@@ -73,7 +74,7 @@ const OPERATOR_ONLY =
 /** The variables that the functions get, by name. */
 export function functionVariables(env: Environment): Record<string, string> {
   const known = knownVariables();
-  const isOurs = (name: string): boolean => (known.has(name) || TARGET.test(name)) && !OPERATOR_ONLY.test(name);
+  const isOurs = (name: string): boolean => (known.has(name) || isTargetVariable(name)) && !OPERATOR_ONLY.test(name);
   return Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) => (isOurs(name) && (value ?? '') !== '' ? [[name, value ?? '']] : [])),
   );

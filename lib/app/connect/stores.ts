@@ -19,10 +19,11 @@ export function connectPlainStore(config: Config<'store'>['store'], variables: V
 }
 
 /**
- * The environment with the second store in place of the first, for when the first is lost. The queue is left out, because its
- * functions would look for the run in the first store. Throws `config` without a second store.
+ * With `replica` the environment has the second store in place of the first, for when the first is lost. The queue is left out,
+ * because its functions would look for the run in the first store. Throws `config` without a second store.
  */
-export function replicaEnvironment(env: Environment): Environment {
+export function storeEnvironment(env: Environment, replica: boolean | undefined): Environment {
+  if (replica !== true) return env;
   loadConfig(env, ['replica']);
   const swapped = Object.fromEntries(STORE_NAMES.map((name) => [name, env[`REPLICA_${name}`]]));
   return { ...env, ...swapped, BACKUP_STORE: env['BACKUP_REPLICA_STORE'], BACKUP_REPLICA_STORE: '', QSTASH_TOKEN: '' };
@@ -30,7 +31,7 @@ export function replicaEnvironment(env: Environment): Environment {
 
 /** The second store without retries. */
 export function connectPlainReplica(env: Environment): ObjectStore {
-  return connectPlainStore(loadConfig(replicaEnvironment(env), ['store']).store, 'REPLICA_');
+  return connectPlainStore(loadConfig(storeEnvironment(env, true), ['store']).store, 'REPLICA_');
 }
 
 /** The bucket that BACKUP_STORE names; null when it names a store of another kind. */
@@ -86,3 +87,6 @@ export function connectSigner(config: Config<'keys'>['keys']): Signer {
     publicKey: config.BACKUP_SIGNING_PUBLIC_KEY ?? null,
   });
 }
+
+export { generateAgeIdentity, recipientsOf } from '../../crypto/age.js';
+export { generateSigningKey, publicKeyOf, publicKeysIn } from '../../crypto/ed25519.js';

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { type CANCEL_SYMBOL, confirm, isCancel, password, select, text as line } from '@clack/prompts';
-import { knownVariables, problemOfValue, type Environment } from '../../app/config.js';
+import { isTargetVariable, knownVariables, problemOfValue, type Environment } from '../../app/config.js';
 import { findMisspeltVariables } from '../../app/config/names.js';
 import { AppError, toAppError } from '../../errors.js';
-import { isSecretName, printable } from '../output/redact.js';
+import { isSecretName, printable } from '../output/text.js';
 import type { Prompter } from '../../setup/model.js';
 
 export interface AnswerOptions {
@@ -23,13 +23,12 @@ export interface Answers {
   readonly withheld: ReadonlySet<string>;
 }
 
-const TARGET = /^RESTORE_TARGET_[A-Z0-9_]+_REST_(URL|TOKEN)$/;
 const fileSchema = z.record(z.string(), z.union([z.string(), z.null()]));
 
 /** Reads the answers given as options. Throws one `usage` error that names all unknown variables, or all invalid values. */
 export async function readAnswers(env: Environment, options: AnswerOptions): Promise<Answers> {
   const known = knownVariables();
-  const isKnown = (name: string): boolean => known.has(name) || TARGET.test(name);
+  const isKnown = (name: string): boolean => known.has(name) || isTargetVariable(name);
   const fromEnv =
     options.fromEnv === true
       ? Object.entries(env).filter(([name, value]) => isKnown(name) && (value ?? '') !== '')

@@ -1,13 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig, type Environment } from '../../app/config.js';
-import { connect, connectPlainStore } from '../../app/connect.js';
+import { connect } from '../../app/connect.js';
+import { connectPlainStore } from '../../app/connect/stores.js';
 import { bucketPlace, connectBucket } from '../../app/connect/stores.js';
 import { AppError } from '../../errors.js';
-import { storeChecks } from '../../health/checks/store.js';
-import { probeConditionalWrites } from '../../health/probe-store.js';
-import { bucketSetupChecks, NOT_TRIED, refusalChecks } from '../../setup/bucket.js';
+import { storeChecks, probeConditionalWrites } from '../../health/checks/store.js';
 import {
+  bucketSetupChecks,
+  NOT_TRIED,
+  refusalChecks,
   bucketPolicy,
   iamPolicy,
   r2TokenPolicy,
@@ -15,7 +17,7 @@ import {
   ACL_COMMAND,
   ACL_TOKEN_COMMAND,
   aclChecks,
-} from '../../setup/policies.js';
+} from '../../setup/bucket.js';
 import type { Context } from '../context.js';
 import { runChecks } from '../doctor.js';
 import { randomUUID } from 'node:crypto';

@@ -14,10 +14,11 @@ import type { Selection } from '../../soulcaster/selection.js';
 import { selectionWords } from '../../soulcaster/selection-words.js';
 import type { Text } from '../../soulcaster/text.js';
 import type { Context } from '../context.js';
-import { count, printable, wholeText } from '../output/format.js';
-import { lineOutput, type LineOutput } from '../output/lines.js';
+import { count } from '../../formats.js';
+import { printable, wholeText } from '../../snapshot/ledger.js';
+import { lineOutput, type LineOutput } from '../output/text.js';
 import { table } from '../output/table.js';
-import { openWanted, selectionOf, type InspectOptions } from './open.js';
+import { openWanted, selectionOf, type InspectOptions } from './read.js';
 
 export interface DiffOptions extends InspectOptions {
   readonly keys?: boolean;

@@ -7,9 +7,10 @@ import type { OpenSnapshot } from '../../inspect/open.js';
 import { trustContext } from '../../snapshot/trust.js';
 import { parseSelection } from '../../soulcaster/selection.js';
 import type { Context } from '../context.js';
-import { count, counted, printable, wholeText } from '../output/format.js';
+import { count, counted } from '../../formats.js';
+import { printable, wholeText } from '../../snapshot/ledger.js';
 import { table } from '../output/table.js';
-import { inspectPorts, openWanted, type InspectOptions } from './open.js';
+import { inspectPorts, openWanted, type InspectOptions } from './read.js';
 
 export interface FindOptions extends Pick<InspectOptions, 'at' | 'family' | 'project' | 'replica'> {
   /** A pattern, or a whole key. */

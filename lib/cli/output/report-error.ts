@@ -1,6 +1,7 @@
 import type { Environment } from '../../app/config.js';
 import { exitCodeOf, toAppError, type AppError } from '../../errors.js';
-import { printable, printableJson, redact } from './redact.js';
+import type { Context } from '../context.js';
+import { printable, printableJson, redact } from './text.js';
 
 /** The JSON document of a command that failed without another document. */
 interface ErrorDocument {
@@ -11,7 +12,7 @@ interface ErrorSink {
   readonly env: Environment;
   readonly json: boolean;
   out(text: string): void;
-  err(text: string): void;
+  note(text: string): void;
 }
 
 /** Prints an error and returns the exit code. */
@@ -23,16 +24,23 @@ export function reportError(error: unknown, sink: ErrorSink): number {
 }
 
 /** Prints `error:` and `hint:` to the standard error; with DEBUG=1 also the stack trace. */
-export function printError(error: AppError, { env, err }: Pick<ErrorSink, 'env' | 'err'>): void {
-  err(printable(redact(`error: ${error.message}`, env)));
-  err(printable(redact(`hint: ${error.hint}`, env)));
+export function printError(error: AppError, { env, note }: Pick<ErrorSink, 'env' | 'note'>): void {
+  note(printable(redact(`error: ${error.message}`, env)));
+  note(printable(redact(`hint: ${error.hint}`, env)));
   if (env['DEBUG'] === '1')
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
-      err(printable(redact(formatTrace(cause), env)));
+      note(printable(redact(formatTrace(cause), env)));
 }
 
 export function errorDocument({ code, message, hint }: AppError): ErrorDocument {
   return { error: { code, message, hint } };
+}
+
+/** Ends a command: prints its error, if it has one, and its JSON document with the error, and returns the exit code. */
+export function finish(context: Context, document: object, error: AppError | null): number {
+  if (error !== null) printError(error, context);
+  context.document({ ...document, ...(error === null ? { error } : errorDocument(error)) });
+  return error === null ? 0 : exitCodeOf(error.code);
 }
 
 /** Only the messages of these errors are shown: others may quote data of the database. */

@@ -1,6 +1,11 @@
+import type { RestoreNames, DryRunResult } from '../../restore/result.js';
+import type { RestoreInput } from '../../restore/model.js';
+import { scopeWords as wordsOf } from '../../restore/scope-words.js';
+import { printable, keyName, namesHint } from '../../snapshot/ledger.js';
 import { ACTIONS, type Action, type Plan } from '../../restore/plan.js';
 import { estimatedUsd } from '../../snapshot/kinds.js';
-import type { DryRunResult } from '../../restore/result.js';
+import { count, counted, dollars } from '../../formats.js';
+import { table } from '../output/table.js';
 import {
   danglingWords,
   doubtWords,
@@ -12,9 +17,37 @@ import {
   userWords,
   workWords,
 } from '../../restore/plan-words.js';
-import { count, counted, dollars, keyName, namesHint, printable } from '../output/format.js';
-import { table } from '../output/table.js';
-import { scopeWords, snapshotWords, targetWords } from './words.js';
+
+/** `everything`, `project p`, `keys matching feedback:*, family config`, `item p/1`. */
+export function scopeWords({ scope }: Pick<RestoreInput, 'scope'>): string {
+  return printable(wordsOf(scope));
+}
+
+/** `the database DB (label)` or `target t (DB)`, DB being its host. */
+export function targetWords({ names, target }: Named): string {
+  const { host, label, source } = names.database;
+  const where = host ?? `source ${source}`;
+  const named = label === null ? where : `${where} (${printable(label)})`;
+  return target === null ? `the database ${named}` : `target ${printable(target)} (${where})`;
+}
+
+/** `snapshot 20261122T020000Z-x7k2m9 (label)`, with its source if it is of another database, or `file dump.rdb`. */
+export function snapshotWords({ file, names, snapshot }: Named): string {
+  if (file !== null) return printable(snapshotName({ file, snapshot }));
+  const { label, own, source } = names.snapshot;
+  const named = label === null ? '' : ` (${printable(label)})`;
+  return own ? `snapshot ${snapshot}${named}` : `snapshot ${snapshot} of ANOTHER DATABASE, source ${source}${named},`;
+}
+
+/** The names in a result, with the host, which only the configuration has. */
+export interface Named {
+  readonly snapshot: string;
+  readonly file: string | null;
+  readonly target: string | null;
+  readonly names: Omit<RestoreNames, 'database'> & {
+    readonly database: RestoreNames['database'] & { readonly host: string | null };
+  };
+}
 
 /** How many keys of an action are listed; the JSON document lists more. */
 const NAMED = 10;

@@ -1,16 +1,16 @@
+import { RTO_HOURS, RTO_MS } from '../../monitoring/objectives.js';
 import { RULES } from '../../soulcaster/invariants/rules.js';
 import { estimatedUsd } from '../../snapshot/kinds.js';
-import { bytes, count, counted, dollars, duration, keyName, namesHint, printable } from '../output/format.js';
+import { bytes, count, counted, dollars, duration } from '../../formats.js';
+import { keyName, namesHint, printable } from '../../snapshot/ledger.js';
 import { facts, table } from '../output/table.js';
 import { RESTORE } from '../../restore/kinds.js';
 import { reindexCommand, type ReindexScope } from '../../reindex/model.js';
 import type { RestoredProject, RestoredResult } from '../../restore/result.js';
-import type { Undo } from './undo.js';
+import type { Undo } from './ending.js';
 import { danglingWords, erasedWords, goneWords, markedWords } from '../../restore/plan-words.js';
-import { scopeWords, snapshotWords, targetWords } from './words.js';
+import { scopeWords, snapshotWords, targetWords } from './plan-view.js';
 
-/** The recovery time objective, in milliseconds. */
-const OBJECTIVE_MS = 4 * 3_600_000;
 /** How many projects without a fault are shown; projects with faults are always shown. */
 const SHOWN = 20;
 
@@ -78,9 +78,15 @@ function overview(result: RestoredResult, undo: Undo | null): [string, string][]
     ['proof', proofLine(proof.total)],
     ['undo', undo?.words ?? 'nothing to undo'],
     ['commands', `${count(spent.commands)} in ${counted(spent.requests, 'request')}${saving}, at most ${price}`],
-    ['restored', `in ${duration(toService)}, ${toService <= OBJECTIVE_MS ? 'within' : 'OVER'} the objective of 4 h`],
+    ['restored', toServiceWords(toService)],
     ['time', `${duration(milliseconds)} including the proof`],
   ];
+}
+
+/** The time until all was written, in milliseconds, against the objective. */
+export function toServiceWords(milliseconds: number): string {
+  const within = milliseconds <= RTO_MS ? 'within' : 'OVER';
+  return `in ${duration(milliseconds)}, ${within} the objective of ${RTO_HOURS} h`;
 }
 
 function proofLine({ equal, expired, kept, blocked, missing, different }: RestoredResult['proof']['total']): string {

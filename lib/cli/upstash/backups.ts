@@ -1,9 +1,50 @@
+import type { ProviderBackup } from '../../ports/upstash-account.js';
+import { bytes, duration } from '../../formats.js';
+import { printable } from '../../snapshot/ledger.js';
+import { table } from '../output/table.js';
+import { loadConfig, type Environment } from '../../app/config.js';
+import { connect } from '../../app/connect.js';
+import type { Clock, UpstashAccount } from '../../ports/index.js';
 import { createBackup, findNamedBackup, removeBackup, switchDaily } from '../../provider-backups/backups.js';
 import type { Context } from '../context.js';
-import { printable } from '../output/format.js';
-import { openAccount, ageOf, backupDocument, backupTable, sizeOf, timeOf } from './views.js';
-import { AppError } from '../../errors.js';
-import { prompt, canPrompt } from '../prompt.js';
+import { assertCanPrompt, confirmTyped } from '../prompt.js';
+
+const MADE = { 'by-hand': 'by hand', daily: 'daily', hourly: 'hourly' } as const;
+
+/** A backup in the JSON documents of these commands. */
+export function backupDocument(backup: ProviderBackup): object {
+  return { ...backup, createdAt: timeOf(backup) };
+}
+
+export function timeOf({ createdAt }: ProviderBackup): string {
+  return new Date(createdAt).toISOString();
+}
+
+export function ageOf({ createdAt }: ProviderBackup, now: number): string {
+  return duration(Math.max(0, now - createdAt));
+}
+
+export function sizeOf({ bytes: size }: ProviderBackup): string {
+  return size === null || size === 0 ? 'not known' : bytes(size);
+}
+
+export function backupTable(backups: readonly ProviderBackup[], now: number): string {
+  const rows = backups.map((backup) => [
+    backup.id,
+    printable(backup.name),
+    ageOf(backup, now),
+    backup.state,
+    MADE[backup.made],
+    sizeOf(backup),
+  ]);
+  return table(['id', 'name', 'age', 'state', 'made', 'size'], rows, [5]);
+}
+
+/** The account and its configured database. Throws `config` naming everything that is missing. */
+export function openAccount(env: Environment): { account: UpstashAccount; clock: Clock; database: string } {
+  const { UPSTASH_REDIS_ID: database } = loadConfig(env, ['account']).account;
+  return { ...connect(env, ['account', 'clock']), database };
+}
 
 export interface ListOptions {
   readonly from?: string;
@@ -98,14 +139,7 @@ function turnOffWarning(name: string): string {
 /** Asks for a yes, unless --yes is given. Throws `usage` without a terminal, and `not-confirmed` on another answer. */
 async function confirmYes(context: Context, yes: boolean | undefined, what: string): Promise<void> {
   if (yes === true) return;
-  if (!canPrompt()) {
-    throw new AppError('usage', 'The change cannot be confirmed: this is not a terminal', {
-      hint: `${what} Give --yes.`,
-    });
-  }
+  assertCanPrompt(`${what} Give --yes.`);
   context.note(what);
-  if ((await prompt('To continue, type yes: ', context.interrupt)) === 'yes') return;
-  throw new AppError('not-confirmed', 'Nothing was changed: the answer was not yes', {
-    hint: 'Run the command again when you are sure.',
-  });
+  await confirmTyped(context, 'To continue, type yes: ');
 }

@@ -1,14 +1,14 @@
 import { fullApp, type FullApp } from '../../app/app.js';
 import { AppError } from '../../errors.js';
-import { assertTyped, planRestore, type ProviderRestorePlan } from '../../provider-backups/plan.js';
-import { performRestore } from '../../provider-backups/restore.js';
+import { assertTyped, planRestore, type ProviderRestorePlan, performRestore } from '../../provider-backups/restore.js';
 import { startSnapshot } from '../../snapshot/run.js';
 import { carryOut, errorOfRun, runEnvironment } from '../carry-out.js';
 import type { Context } from '../context.js';
-import { count, duration, printable } from '../output/format.js';
+import { count, duration } from '../../formats.js';
+import { printable } from '../../snapshot/ledger.js';
 import { facts } from '../output/table.js';
 import { prompt, canPrompt } from '../prompt.js';
-import { openAccount, ageOf, backupDocument, sizeOf, timeOf } from './views.js';
+import { openAccount, ageOf, backupDocument, sizeOf, timeOf } from './backups.js';
 
 export interface ProviderRestoreOptions {
   readonly from?: string;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DeploymentClient, EndpointResponse } from '../../ports/hosting.js';
-import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
+import { fail, ok, skipped, warn, type CheckGroup, type Observation } from '../doctor.js';
 import { costOfLacking } from './promises.js';
 import { hostFault, evaluateRefusal } from './way-back.js';
 
@@ -250,8 +250,4 @@ async function checkConfiguration({ client, expected, secrets, url }: ProbedDepl
     );
   }
   return ok(`database, store, label and version (${observed.version}) match the configuration here`);
-}
-
-function skipped(detail: string): Observation {
-  return { status: 'skipped', detail, hint: null };
 }

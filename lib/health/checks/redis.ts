@@ -4,7 +4,7 @@ import type { Clock } from '../../ports/clock.js';
 import type { RedisCommand, RedisPort, Reply } from '../../ports/redis.js';
 import { absentKey, runOne } from '../../redis/run-one.js';
 import { isFull } from '../../redis/at-once.js';
-import { ok, warn, type CheckGroup, type Observation } from '../doctor.js';
+import { ok, skipped, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 /** A larger difference of clocks gets a warning: expiries are absolute times. */
 const SKEW_MS = 5_000;
@@ -80,8 +80,7 @@ return type(reply) == 'table' and reply.err or ''`;
 /** A read-only token is enough for backups, but not for restores. */
 async function checkWrites(redis: RedisPort): Promise<Observation> {
   const reply = await runOne(redis, (sdk) => sdk.evalRo(TRY_WRITE, [absentKey()], []));
-  if ('error' in reply)
-    return { status: 'skipped', detail: 'unknown whether the token may write: it may not run scripts', hint: null };
+  if ('error' in reply) return skipped('unknown whether the token may write: it may not run scripts');
   if (!/NOPERM|permission|can't run this command/i.test(String(reply.value)))
     return ok('the token may write, as a restore has to');
   return warn(

@@ -4,8 +4,7 @@ import type { Clock } from '../../ports/clock.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { leaseObject, listLeases } from '../../runs/lease-document.js';
 import { unlockCommand } from '../../runs/lease.js';
-import { fail, ok, warn, type Check, type CheckGroup, type Observation } from '../doctor.js';
-import { probeConditionalWrites } from '../probe-store.js';
+import { fail, ok, skipped, warn, type Check, type CheckGroup, type Observation } from '../doctor.js';
 
 /** A larger difference of clocks gets a warning. Listings contain times in whole seconds. */
 const SKEW_MS = 10_000;
@@ -57,7 +56,7 @@ export function apartCheck(
         return fail('it is the same place as BACKUP_STORE by another name: all copies are in one place', ELSEWHERE);
     }
     if (sharesBucket) return warn('it is in the same bucket as BACKUP_STORE and would be lost with it', ELSEWHERE);
-    if (isWritten !== true) return { status: 'skipped', detail: 'not tried: the first store fails', hint: null };
+    if (isWritten !== true) return skipped('not tried: the first store fails');
     return ok('it is not the same place as BACKUP_STORE');
   };
   return { name: 'replica-apart', run };
@@ -84,7 +83,7 @@ async function checkLeases(open: () => ObjectStore): Promise<Observation> {
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'config') throw error;
     // The check of the keys reports an invalid key.
-    return { status: 'skipped', detail: 'not tried: the keys are not usable', hint: null };
+    return skipped('not tried: the keys are not usable');
   }
   const leases = await listLeases(store);
   const unreadable = leases.filter(({ document }) => document === null).map(({ name }) => name);
@@ -126,4 +125,56 @@ async function readCopyAndRemove(from: ObjectStore, other: ObjectStore, name: st
   } finally {
     await other.remove(name);
   }
+}
+
+/**
+ * Proves with a small object under `probe/`, which is then removed, that the store keeps the guarantees that runs rely on.
+ * Throws `store-unsafe` with the broken guarantee; if the store cannot be used, throws the adapter's error.
+ */
+export async function probeConditionalWrites(store: ObjectStore, clock: Clock): Promise<void> {
+  const name = `probe/${clock.now().toString(36)}-${randomUUID()}`;
+  try {
+    await probe(store, name);
+  } catch (error) {
+    // The first error is the one that matters to the operator.
+    await store.remove(name).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function probe(store: ObjectStore, name: string): Promise<void> {
+  const first = Buffer.from(`first ${name}`);
+  const second = Buffer.from(`second ${name}`);
+  const created = await store.create(name, first);
+  if (!created.created) throw unsafeError('reports that a new name is already taken');
+
+  const again = await store.create(name, second);
+  if (again.created) throw unsafeError('lets a second writer overwrite an existing object (If-None-Match)');
+  if (!(await hasBody(store, name, first))) throw unsafeError('does not return the bytes that were written');
+
+  const etag = await store.swap(name, second, created.etag);
+  if (etag === null) throw unsafeError('refuses to replace an object although its etag is current (If-Match)');
+  if ((await store.swap(name, Buffer.from(`third ${name}`), created.etag)) !== null) {
+    throw unsafeError('replaces an object although its etag is out of date (If-Match)');
+  }
+  if (!(await hasBody(store, name, second))) throw unsafeError('does not return the bytes that were written');
+
+  if (!(await isListed(store, name))) throw unsafeError('does not list an object that was just written');
+  await store.remove(name);
+  if ((await store.read(name)) !== null) throw unsafeError('still returns an object that was removed');
+}
+
+async function hasBody(store: ObjectStore, name: string, body: Buffer): Promise<boolean> {
+  return (await store.read(name))?.body.equals(body) ?? false;
+}
+
+async function isListed(store: ObjectStore, name: string): Promise<boolean> {
+  for await (const object of store.list(name)) if (object.name === name) return true;
+  return false;
+}
+
+function unsafeError(what: string): AppError {
+  return new AppError('store-unsafe', `The object store ${what}`, {
+    hint: 'Use a store with conditional writes and strong consistency: AWS S3, Cloudflare R2, Ceph, MinIO, or a local folder.',
+  });
 }

@@ -1,4 +1,4 @@
-import { silentLog } from '../../../lib/app/json-log.js';
+import { silentLog } from '../../../lib/app/in-process.js';
 import type { RetentionSettings } from '../../../lib/retention/policy.js';
 import { prune, type PruneOptions, type PruneResult } from '../../../lib/retention/prune/prune.js';
 import type { ObjectStore, Signer } from '../../../lib/ports/index.js';

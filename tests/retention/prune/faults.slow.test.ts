@@ -5,7 +5,7 @@ import { folderStore, type FolderStore } from '../../support/folder-store.js';
 import { findingsOf, UNSIGNED } from '../../support/made-snapshots.js';
 import { loadSnapshots } from '../../../lib/retention/stored.js';
 import { prune } from '../../../lib/retention/prune/prune.js';
-import { silentLog } from '../../../lib/app/json-log.js';
+import { silentLog } from '../../../lib/app/in-process.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
 import { sha256 } from '../../../lib/snapshot/manifest.js';
 import { partName } from '../../../lib/snapshot/names.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { silentLog } from '../../../lib/app/json-log.js';
+import { silentLog } from '../../../lib/app/in-process.js';
 import { forgetSnapshot } from '../../../lib/retention/prune/forget.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';
 import { claimLease } from '../../../lib/runs/lease.js';

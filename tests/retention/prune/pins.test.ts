@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { silentLog } from '../../../lib/app/json-log.js';
+import { silentLog } from '../../../lib/app/in-process.js';
 import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../../../lib/retention/prune/forget.js';
 import { replicate } from '../../../lib/retention/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';

@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../lib/services/clock.js';
-import { silentLog } from '../../../lib/app/json-log.js';
+import { silentLog } from '../../../lib/app/in-process.js';
 import { retryingStore } from '../../../lib/stores/retrying.js';
 import { s3Store } from '../../../lib/stores/s3/store.js';
 import { replicate } from '../../../lib/retention/replica/replicate.js';

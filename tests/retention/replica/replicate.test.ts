@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { silentLog } from '../../../lib/app/json-log.js';
+import { silentLog } from '../../../lib/app/in-process.js';
 import { upkeepStep } from '../../../lib/monitoring/guard/steps.js';
 import { replicate, type ReplicateOptions } from '../../../lib/retention/replica/replicate.js';
 import type { ObjectStore } from '../../../lib/ports/store.js';

@@ -1,4 +1,4 @@
-import { cronBackup } from '../../backup.js';
+import { cronBackup } from '../../crons.js';
 import { cronEntry } from '../../entry.js';
 
 export const GET = cronEntry(cronBackup);

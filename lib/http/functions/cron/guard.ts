@@ -1,4 +1,4 @@
 import { cronEntry } from '../../entry.js';
-import { cronGuard } from '../../guard.js';
+import { cronGuard } from '../../crons.js';
 
 export const GET = cronEntry(cronGuard);

@@ -1,4 +1,4 @@
 import { scheduleEntry } from '../../entry.js';
-import { isSignedByQueue, scheduledGuard } from '../../guard.js';
+import { isSignedByQueue, scheduledGuard } from '../../crons.js';
 
 export const POST = scheduleEntry(scheduledGuard, isSignedByQueue);
