@@ -4,7 +4,7 @@ import type { Encryptor } from '../ports/crypto.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { RunRecord } from '../runs/model.js';
 import { openNames, keyName, namesHint, unsavedWords } from '../snapshot/ledger.js';
-import { loadManifest, type Ledger, type Manifest } from '../snapshot/manifest.js';
+import { loadManifest, type Manifest } from '../snapshot/manifest.js';
 import { startSnapshot } from '../snapshot/run.js';
 import { carryOut, errorOfRun, runEnvironment, carryOutReadOnly } from './carry-out.js';
 import type { Context } from './context.js';
@@ -31,14 +31,8 @@ export async function backup(context: Context, options: { readonly local?: boole
   if (manifest !== null) {
     context.print(snapshotSummary(manifest, millisecondsOf(run)));
     const { encryptor } = app.ports;
-    await noteUnsavedKeys(context, encryptor, 'failed', manifest.ledger.failed, 'could not be saved');
-    await noteUnsavedKeys(
-      context,
-      encryptor,
-      'unsupported',
-      manifest.ledger.unsupported,
-      'of a type that cannot be saved',
-    );
+    await noteUnsavedKeys(context, encryptor, manifest, 'failed', 'could not be saved');
+    await noteUnsavedKeys(context, encryptor, manifest, 'unsupported', 'of a type that cannot be saved');
   }
   const document = {
     run: run.id,
@@ -65,14 +59,16 @@ function millisecondsOf(run: RunRecord): number {
 async function noteUnsavedKeys(
   context: Context,
   encryptor: Encryptor,
-  list: string,
-  { count, keys }: Ledger['failed'],
+  { id, ledger }: Manifest,
+  list: 'failed' | 'unsupported',
   what: string,
 ): Promise<void> {
+  const { count, keys } = ledger[list];
   if (count === 0) return;
   const first = await openNames(encryptor, keys.slice(0, MAX_NAMED));
   const named = first.map(({ key, reason }) => `  ${keyName(key)}: ${reason}`);
-  const more = count > named.length ? [`  and ${count - named.length} more: \`show\` lists them`] : [];
+  const rest = `  and ${count - named.length} more: \`npx soulcaster-backup show ${id} --env-file .env\` lists them`;
+  const more = count > named.length ? [rest] : [];
   const hint = namesHint(first);
   const lines = [`warning: ${counted(count, 'key')} ${what} (${list}):`, ...named, ...more];
   context.note([...lines, ...(hint === null ? [] : [`  ${hint}`])].join('\n'));

@@ -110,7 +110,7 @@ async function loadEnvironment(file: string | undefined): Promise<Environment> {
   if (file === undefined) return environment();
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw new AppError('config', `The file ${JSON.stringify(file)} given with --env-file cannot be read`, {
-      hint: 'Give the path of a file of NAME=value lines; `soulcaster-backup dev` writes one to .local/env.',
+      hint: 'Give the path of a file of NAME=value lines; `npx soulcaster-backup dev` writes one to .local/env.',
       cause,
     });
   });

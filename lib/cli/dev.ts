@@ -280,13 +280,13 @@ function describeStack({ urls, env }: Stack): string {
     ]),
     'Try next, in another terminal:',
     facts([
-      ['soulcaster-backup --env-file .local/env doctor', ''],
-      ['soulcaster-backup --env-file .local/env backup', ''],
-      ['soulcaster-backup --env-file .local/env drill', ''],
-      ['soulcaster-backup --env-file .local/env status', ''],
+      ['npx soulcaster-backup doctor --env-file .local/env', ''],
+      ['npx soulcaster-backup backup --env-file .local/env', ''],
+      ['npx soulcaster-backup drill --env-file .local/env', ''],
+      ['npx soulcaster-backup status --env-file .local/env', ''],
       ['. .local/env; curl -H "Authorization: Bearer $CRON_SECRET" $PUBLIC_URL/api/cron/backup', ''],
     ]),
-    'Practise the runbook: `soulcaster-backup dev --incident list`, then `dev --incident NAME` in another terminal.',
+    'Practise the runbook: `npx soulcaster-backup dev --incident list`, then `npx soulcaster-backup dev --incident NAME` in another terminal.',
     'Ctrl-C stops everything.',
   ].join('\n\n');
 }

@@ -53,7 +53,7 @@ function parseReasonOption({ id, kind }: Subject, { dryRun, reason, replica }: F
   if (dryRun === true) return null;
   if (replica === true) {
     throw new AppError('usage', '--replica can only be used with --dry-run', {
-      hint: 'The erasure list is kept in the first store, and `replicate` copies it to the second.',
+      hint: 'The erasure list is kept in the first store. To copy it to the second: `npx soulcaster-backup replicate --env-file .env`.',
     });
   }
   if (reason !== undefined) return parseReason(reason);
@@ -84,7 +84,12 @@ function planView(plan: ErasurePlan): string {
     what,
     ...(stays.length === 0
       ? []
-      : [["Projects that are not this user's alone stay (use `forget-project` to erase one):", ...stays].join('\n')]),
+      : [
+          [
+            "Projects that are not this user's alone stay. To erase one: `npx soulcaster-backup forget-project ID --reason TEXT --env-file .env`.",
+            ...stays,
+          ].join('\n'),
+        ]),
     holders.length === 0
       ? `None of ${counted(searched, 'snapshot')} holds these data.`
       : `${count(holders.length)} of ${counted(searched, 'snapshot')} still hold${holders.length === 1 ? 's' : ''} these data:\n\n${holdersTable(holders)}`,

@@ -46,7 +46,7 @@ function usageError(error: CommanderError): AppError {
   const missing = error.code === 'commander.help';
   const message = missing ? 'No command was given' : error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
   return new AppError('usage', message, {
-    hint: 'See `soulcaster-backup --help`, or `soulcaster-backup COMMAND --help` for one command.',
+    hint: 'See `npx soulcaster-backup --help`, or `npx soulcaster-backup COMMAND --help` for one command.',
   });
 }
 

@@ -63,7 +63,7 @@ export interface AdoptOptions {
 export async function adopt(context: Context, source: string | undefined, options: AdoptOptions): Promise<number> {
   if ((source === undefined) !== (options.unsigned === true)) {
     throw new AppError('usage', 'Either a source or --unsigned is required', {
-      hint: 'If the database moved to a new host, give the source that `snapshots list` shows. --unsigned is for snapshots from before a signing key was set.',
+      hint: 'If the database moved to a new host, give the source that `npx soulcaster-backup snapshots list --env-file .env` shows. --unsigned is for snapshots from before a signing key was set.',
     });
   }
   const env = storeEnvironment(context.env, options.replica);
@@ -172,8 +172,9 @@ function signedText(signed: readonly string[]): string[] {
 }
 
 function adoptionTable(rows: readonly Row[], signed: readonly string[]): string {
-  if (rows.length === 0 && signed.length > 0) return 'Every snapshot is signed and has a recorded verification.';
-  if (rows.length === 0) return 'Nothing to do: every snapshot is signed and has a recorded verification.';
+  if (rows.length === 0) {
+    return `${signed.length > 0 ? 'Every' : 'Nothing to do: every'} snapshot is signed and has a recorded verification.`;
+  }
   const lines = rows.map(({ id, outcome, reason }) => [id, outcome, reason === null ? '' : printable(reason)]);
   const done = rows.filter(({ outcome }) => outcome !== 'refused').length;
   return `${table(['snapshot', 'outcome', 'because'], lines)}\n\n${counted(done, 'snapshot')} fully verified and trusted from now on.`;

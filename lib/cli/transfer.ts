@@ -101,7 +101,7 @@ function assertStdoutUsable({ json }: Context): void {
     });
   if (process.stdout.isTTY)
     throw new AppError('usage', 'The standard output is a terminal', {
-      hint: 'Give a file, or pipe the export: `... export latest - | gzip > dump.jsonl.gz`.',
+      hint: 'Give a file, or pipe the export: `npx soulcaster-backup export latest - --env-file .env | gzip > dump.jsonl.gz`.',
     });
 }
 

@@ -41,6 +41,10 @@ export function notePassedOver(context: Context, id: string, passedOver: readonl
   if (passedOver.length === 0) return;
   const lines = passedOver.slice(0, MAX_NAMED).map((each) => `  ${printable(passedOverWords(each))}`);
   const more =
-    passedOver.length > MAX_NAMED ? [`  and ${passedOver.length - MAX_NAMED} more: \`snapshots list\` shows them`] : [];
+    passedOver.length > MAX_NAMED
+      ? [
+          `  and ${passedOver.length - MAX_NAMED} more: \`npx soulcaster-backup snapshots list --env-file .env\` shows them`,
+        ]
+      : [];
   context.note([`latest is ${id}; newer ones were passed over:`, ...lines, ...more].join('\n'));
 }

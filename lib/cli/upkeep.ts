@@ -97,7 +97,7 @@ export async function prune(context: Context, options: PruneCommand): Promise<nu
   const dryRun = options.dryRun === true;
   const result = await pruneStore(ports, settings, { dryRun, interrupt: context.interrupt });
   context.print(pruneText(result));
-  for (const warning of pruneWarnings(result)) context.note(`warning: ${warning}`);
+  for (const warning of pruneWarnings(result, options.replica === true)) context.note(`warning: ${warning}`);
   context.document(result);
   if (context.interrupt.aborted) throw toAppError(context.interrupt.reason);
   return 0;
@@ -128,7 +128,7 @@ function pruneText(result: PruneResult): string {
 }
 
 /** Findings that an operator should check. */
-function pruneWarnings({ finished, keptByStore, missing, snapshots }: PruneResult): string[] {
+function pruneWarnings({ finished, keptByStore, missing, snapshots }: PruneResult, replica: boolean): string[] {
   const few = (names: readonly string[]): string => names.slice(0, MAX_NAMED).join(', ');
   return [
     ...(keptByStore.count === 0
@@ -137,7 +137,9 @@ function pruneWarnings({ finished, keptByStore, missing, snapshots }: PruneResul
     ...(snapshots.left === 0 ? [] : [`${counted(snapshots.left, 'snapshot')} left for the next prune`]),
     ...(missing.length === 0
       ? []
-      : [`the manifest of ${few(missing)} was removed by something else; the parts are kept: run \`verify\``]),
+      : [
+          `the manifest of ${few(missing)} was removed by something else; the parts are kept: run \`npx soulcaster-backup verify${replica ? ' --replica' : ''} --env-file .env\``,
+        ]),
     ...(finished ? [] : ['the time limit was reached before the end; run prune again']),
   ];
 }

@@ -270,7 +270,7 @@ function timeLeft(): number {
 
 function tooLongError(): AppError {
   return new AppError('busy', 'This takes longer than a function may run', {
-    hint: 'Narrow it down by project or family, or use the command line: `npx soulcaster-backup diff`, `ls` and `export` have no limit.',
+    hint: 'Narrow it down by project or family, or use the command line, which has no limit: `npx soulcaster-backup diff ID live --env-file .env`, `npx soulcaster-backup export ID FILE --env-file .env`.',
   });
 }
 

@@ -127,7 +127,7 @@ export function planNotes(result: DryRunResult): string[] {
 
 /** The warning of a snapshot that was taken during a restore: its data are partly old and partly restored. */
 export function markedWords(snapshot: string): string {
-  return `Snapshot ${snapshot} was taken during an unfinished restore, so the database stays marked, and no snapshot of it is \`latest\`, until another snapshot is restored or \`snapshots accept\` confirms the data.`;
+  return `Snapshot ${snapshot} was taken during an unfinished restore, so the database stays marked, and no snapshot of it is \`latest\`, until another snapshot is restored or \`npx soulcaster-backup snapshots accept ID --reason TEXT --env-file .env\` confirms the data.`;
 }
 
 /** The note for items whose clusters no longer exist in the target. */

@@ -68,6 +68,48 @@ function unknownIn(words: readonly string[]): string | null {
   return command === program ? 'no command' : null;
 }
 
+/** Commands that need no env file, or write one. */
+const WITHOUT_ENV_FILE = ['init', 'keygen', 'dev', '--help', 'COMMAND'];
+
+/** Every command that a message names, by words; variable parts are X. Help says how to start the program once. */
+function inMessages(): { readonly file: string; readonly npx: boolean; readonly words: string[] }[] {
+  const files = readdirSync(join(ROOT, 'lib'), { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.ts') && !/^cli\/(program|shell)|task-endpoint/.test(file),
+  );
+  return files.flatMap((file) => {
+    const text = readFileSync(join(ROOT, 'lib', file), 'utf8').replace(/\/\*[^]*?\*\/|^ *\/\/.*$/gm, '');
+    const code = text.replaceAll(/\$\{[^{}]*\}/g, 'X');
+    const found = code.matchAll(/(npx )?soulcaster-backup ([^`'\\\n]+)/g);
+    return [...found].flatMap(({ 0: all, 1: npx, 2: rest = '', index }) => {
+      // A beginning, to which a function adds options.
+      if (code.startsWith("', ", index + all.length)) return [];
+      const words =
+        rest
+          .replace(/([a-z])X+/g, '$1')
+          .replace('forget-X', 'forget-user')
+          .trim()
+          .match(/"[^"]*"|\S+/g) ?? [];
+      return words[0] === 'X' ? [] : [{ file, npx: npx !== undefined, words }];
+    });
+  });
+}
+
+describe('the commands in messages', () => {
+  const names = new Set(buildProgram(() => Promise.resolve()).commands.map((command) => command.name()));
+  const commands = inMessages().filter(
+    ({ npx, words: [first = ''] }) => npx || names.has(first) || /^(-|COMMAND$)/.test(first),
+  );
+
+  it('can be pasted: with npx, known options and the env file', () => {
+    expect(commands.length).toBeGreaterThan(80);
+    const wrong = commands.filter(({ npx, words }) => {
+      const isComplete = words.includes('--env-file') || WITHOUT_ENV_FILE.includes(words[0] ?? '');
+      return !npx || !isComplete || (!WITHOUT_ENV_FILE.includes(words[0] ?? '') && unknownIn(words) !== null);
+    });
+    expect(wrong.map(({ file, words }) => `${file}: ${words.join(' ')}`)).toEqual([]);
+  });
+});
+
 describe('the commands of the documentation', () => {
   it('are found', () => {
     expect(pasted('docs/deploy.md').length).toBeGreaterThan(15);

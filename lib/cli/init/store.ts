@@ -48,7 +48,7 @@ export async function initStore(context: Context, options: StoreOptions): Promis
   const place = bucketPlace(store);
   if (place === null) {
     throw new AppError('usage', 'BACKUP_STORE is not a bucket, so there is nothing to set up', {
-      hint: 'Set BACKUP_STORE to s3://bucket/prefix; `doctor` checks a folder.',
+      hint: 'Set BACKUP_STORE to s3://bucket/prefix. To check a folder: `npx soulcaster-backup doctor --env-file .env`.',
     });
   }
   const { clock } = connect(env, ['clock']);
