@@ -1,5 +1,6 @@
 import type { Json } from '../json.js';
 import type { Attempt, RunFailure, StepOutcome } from '../runs/model.js';
+import { findUnfinishedProjects } from './earlier.js';
 import { labelOf, type NamespaceModel, removeNamespaces, saveModels } from '../soulcaster/index-models.js';
 import { releaseLocks } from '../soulcaster/locks.js';
 import { inputOf, type ProjectState, type ReindexCheckpoint, stateOf } from './checkpoint.js';
@@ -258,18 +259,26 @@ async function saveProvenModels(
     return isWhole || before === 'recorded' ? [{ ...facts, project: labelOf(project) }] : [];
   });
   await saveModels(ports.store, models);
-  await removeNamespaces(ports.store, ports.vectors.place, emptyNamespaces(inputOf(attempt.run), projects));
+  await removeNamespaces(
+    ports.store,
+    ports.vectors.place,
+    await emptyNamespaces(ports, inputOf(attempt.run), projects),
+  );
 }
 
-/** Whether a namespace, by the label of its project, holds no vector: proven empty, or not found by a run over all projects. */
-function emptyNamespaces(
+/**
+ * Whether a namespace, by the label of its project, holds no vector: proven empty, or not found by a run over all projects. The
+ * retry of such a run is one as well, unless it is limited to what a report has left.
+ */
+async function emptyNamespaces(
+  { store }: Pick<ReindexPorts, 'store'>,
   { retry, scope }: Pick<ReindexInput, 'retry' | 'scope'>,
   projects: readonly ProjectState[],
-): (label: string) => boolean {
+): Promise<(label: string) => boolean> {
   const found = new Set(projects.map(({ project }) => labelOf(project)));
   const isEmpty = ({ proof }: ProjectState): boolean => proof !== null && proof.vectors + proof.missing === 0;
   const empty = new Set(projects.filter(isEmpty).map(({ project }) => labelOf(project)));
-  const isWhole = 'all' in scope && retry === null;
+  const isWhole = 'all' in scope && (retry === null || (await findUnfinishedProjects(store, retry)) === null);
   return (label) => empty.has(label) || (isWhole && !found.has(label));
 }
 

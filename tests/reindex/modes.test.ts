@@ -184,6 +184,21 @@ describe('the other modes', () => {
     expect(await recorded()).toEqual([labelOf('p1')]);
   });
 
+  it('forgets it too where a run over all projects failed and its retry succeeds', async () => {
+    const { redis } = bench.database;
+    for (const project of ['p1', 'p2']) await putProject(redis, project, someItems(3));
+    await bench.run();
+    await redis.del(...(await redis.keys('*p2*')));
+    await bench.ports.vectors.remove('p2', 'all');
+    bench.gemini.setFaults({ call: () => 'denied' });
+    const failed = await bench.run();
+    expect(failed.state).toBe('failed');
+    bench.gemini.setFaults({ call: () => null });
+    expect(await bench.retry(failed.id)).toMatchObject({ state: 'succeeded' });
+    const { namespaces } = await loadIndexModels(bench.ports.store);
+    expect(namespaces.map(({ project }) => project)).toEqual([labelOf('p1')]);
+  });
+
   it('a project that is gone from the database is swept from the index by its id', async () => {
     await leaveVector(bench, 'p1', 'left');
     expect(await bench.run({ scope: { project: 'p1' } })).toMatchObject({ state: 'succeeded', result: { swept: 1 } });

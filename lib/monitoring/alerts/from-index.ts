@@ -33,7 +33,7 @@ function indexConditions(
         ? `Wait for the run: \`npx soulcaster-backup run ${first.run} --env-file .env\` shows its progress.`
         : first.mixed
           ? `Finish the run: \`npx soulcaster-backup reindex --retry ${first.run} --env-file .env\`.`
-          : 'Set EMBEDDING_MODEL, EMBEDDING_DIMENSIONS and CLUSTERING_TRUNCATE_BODY_CHARS to what the application uses. To change its model, build the new vectors beside the old: `npx soulcaster-backup reindex --all --into SUFFIX --env-file .env`.',
+          : 'Set EMBEDDING_MODEL, EMBEDDING_DIMENSIONS and CLUSTERING_TRUNCATE_BODY_CHARS to what the application uses. To change its model, build the new vectors beside the old: `npx soulcaster-backup reindex --all --into SUFFIX --env-file .env`. If these projects are gone: `npx soulcaster-backup reindex --all --mode missing --env-file .env` removes their records.',
     },
   ];
 }
