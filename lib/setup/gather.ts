@@ -39,13 +39,13 @@ async function setUpService(
   withheld: ReadonlySet<string>,
   ports: SetupPorts,
 ): Promise<Outcome> {
-  if (variablesOf(service).some((variable) => withheld.has(variable)) && service.kind !== 'needed') return 'left-out';
+  if (isWithheld(service, withheld)) return 'left-out';
   if (!(await isWanted(service, given, ports))) return 'left-out';
   ports.print({ kind: 'begins', service });
   let values = given;
   for (let again = false; ; again = true) {
     if (ports.prompter !== null) values = await promptForAll(service, values, again, ports);
-    const outcome = await fillAndCheck(service, values, ports);
+    const outcome = await fillAndCheck(service, values, withheld, ports);
     if (ports.prompter === null || outcome.checks.every(({ ok }) => ok)) return outcome;
     const choice = await ports.prompter.select(`${service.title}: something failed`, [
       { value: 'again', label: 'try again', hint: 'asks for its values again' },
@@ -55,6 +55,15 @@ async function setUpService(
     if (choice === 'keep') return outcome;
     if (choice === 'leave') return 'left-out';
   }
+}
+
+/** Whether the service cannot work without the withheld variables. Others are only left out themselves. */
+function isWithheld({ independent, kind, made, questions }: Service, withheld: ReadonlySet<string>): boolean {
+  const required = questions.filter(({ optional }) => optional !== true);
+  const has = (variable: string): boolean => withheld.has(variable);
+  if (kind === 'needed') return false;
+  if (kind === 'automatic') return independent === true ? made.every(has) : made.slice(0, 1).some(has);
+  return required.some(({ variable }) => has(variable));
 }
 
 async function isWanted(service: Service, values: Values, { prompter, costOf, isNew }: SetupPorts): Promise<boolean> {
@@ -112,6 +121,7 @@ function missingOf({ questions }: Service, values: Values): Question[] {
 async function fillAndCheck(
   service: Service,
   values: Values,
+  withheld: ReadonlySet<string>,
   ports: SetupPorts,
 ): Promise<Exclude<Outcome, 'left-out'>> {
   let filled: FillResult = { values, observation: null };
@@ -125,6 +135,7 @@ async function fillAndCheck(
         if (error instanceof AppError && error.code === 'interrupted') interrupts.push(error);
         throw error;
       });
+      filled = { ...filled, values: omitVariables([...withheld], filled.values) };
       return filled.observation ?? { status: 'ok' as const, detail: '', hint: null };
     };
     // Ten minutes, because the operator may have to answer a question.

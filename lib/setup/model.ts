@@ -29,6 +29,8 @@ export interface Service {
   readonly questions: readonly Question[];
   /** Variables that are fetched or generated if missing, and belong to this service only. */
   readonly made: readonly string[];
+  /** Each of `made` works without the others. Default: of a service without questions, the first is what it consists of. */
+  readonly independent?: true;
   /** Names of doctor's checks of this service. */
   readonly checks: readonly string[];
   /** `needed`: required; `offered`: the operator is asked; `automatic`: generated unless withheld. */

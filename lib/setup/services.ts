@@ -118,6 +118,7 @@ export const SERVICES: readonly Service[] = [
     kind: 'automatic',
     questions: [],
     made: CALLER_SECRETS,
+    independent: true,
     checks: ['cron-secret', 'admin-token', 'webhook-secret'],
   },
   {

@@ -139,6 +139,18 @@ describe('init with answers', () => {
     ]);
   });
 
+  it('leaves out a withheld variable alone, unless its service cannot work without it', async () => {
+    await init(everything());
+    const all = written();
+    const args = { RESTORE_WEBHOOK_SECRET: null, GITHUB_CHECK_REPOS: null, VERCEL_TEAM_ID: null, HEARTBEAT_URL: null };
+    const result = await init(args, '--force');
+    expect(result.stderr).not.toContain('error:');
+    const { RESTORE_WEBHOOK_SECRET: secret, HEARTBEAT_URL: heartbeat, GITHUB_CHECK_REPOS: repos, ...rest } = all;
+    expect([secret, heartbeat]).toEqual([expect.any(String), expect.any(String)]);
+    expect(repos === undefined || result.stdout.includes('- GITHUB_CHECK_REPOS')).toBe(true);
+    expect(Object.fromEntries(Object.entries(written()).filter(([, value]) => value !== ''))).toEqual(rest);
+  });
+
   it.each<[string, Answers, RegExp]>([
     ['a wrong token', { UPSTASH_REDIS_REST_URL: 'URL', UPSTASH_REDIS_REST_TOKEN: 'wrong-token' }, /FAIL {2}redis/],
     [
