@@ -5,7 +5,7 @@ import { environment, type Environment } from '../app/config.js';
 import { AppError } from '../errors.js';
 import type { Log, LogFields } from '../ports/index.js';
 import { counted } from '../formats.js';
-import { printable, printableJson, redact } from './output/text.js';
+import { nameEnvFile, printable, printableJson, redact } from './output/text.js';
 
 /** The environment and output of a command. */
 export interface Context {
@@ -41,7 +41,9 @@ interface OpenContext extends Context {
 export async function createContext(options: GlobalOptions, interrupt: AbortSignal): Promise<OpenContext> {
   const { env, missing } = await withIdentityFile(await loadEnvironment(options.envFile), options.envFile);
   const json = options.json === true;
-  const note = (text: string): void => void process.stderr.write(`${printable(redact(text, env))}\n`);
+  const { envFile } = options;
+  const note = (text: string): void =>
+    void process.stderr.write(`${printable(redact(nameEnvFile(text, envFile), env))}\n`);
   const ignored = new Map<string, string>();
   if (missing !== null) note(missing);
   return {
@@ -50,10 +52,10 @@ export async function createContext(options: GlobalOptions, interrupt: AbortSign
     onTerminal: process.stderr.isTTY && env['TERM'] !== 'dumb',
     interrupt,
     print(text) {
-      if (!json) process.stdout.write(`${printable(text)}\n`);
+      if (!json) process.stdout.write(`${printable(nameEnvFile(text, envFile))}\n`);
     },
     document(value) {
-      if (json) process.stdout.write(`${printableJson(withIgnored(value, ignored))}\n`);
+      if (json) process.stdout.write(`${printableJson(withIgnored(value, ignored), envFile)}\n`);
     },
     note,
     log: collectIgnoredObjects(noteLog(note, env['DEBUG'] === '1'), ignored),

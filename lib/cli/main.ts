@@ -3,6 +3,7 @@ import { environment, type Environment } from '../app/config.js';
 import { AppError, exitCodeOf } from '../errors.js';
 import { createContext, type Context, type GlobalOptions } from './context.js';
 import { printError, reportError } from './output/report-error.js';
+import { nameEnvFile } from './output/text.js';
 import { buildProgram } from './program.js';
 
 /** Runs the command line `argv` (without node and script) and returns the exit code. Throws nothing. */
@@ -10,7 +11,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   let exit = 0;
   let env: Environment = environment();
   const output = handleOutputErrors();
-  const note = (text: string): void => void process.stderr.write(`${text}\n`);
+  const note = (text: string): void =>
+    void process.stderr.write(`${nameEnvFile(text, program.opts<GlobalOptions>().envFile)}\n`);
   const program = buildProgram((work) =>
     withInterrupts(program.opts<GlobalOptions>(), async (context) => {
       env = context.env;
@@ -27,8 +29,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     // Commander may not have parsed --json before it met the error.
     const json = argv.includes('--json');
+    const { envFile } = program.opts<GlobalOptions>();
     const out = (text: string): void => void process.stdout.write(`${text}\n`);
-    return reportError(error instanceof CommanderError ? usageError(error) : error, { env, json, out, note });
+    return reportError(error instanceof CommanderError ? usageError(error) : error, { env, envFile, json, out, note });
   }
 }
 

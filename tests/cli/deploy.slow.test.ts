@@ -63,7 +63,7 @@ describe('from nothing to a guarded deployment', () => {
       failed: 0,
       checks: expect.arrayContaining([expect.objectContaining({ name: 'drill-weekly', status: 'ok' })]),
     });
-    expect(deployed.stderr).toContain('drill --local --env-file .env');
+    expect(deployed.stderr).toContain(`drill --local --env-file ${file()}`);
     // No function could open the snapshot: it is restored by this process, though there is a queue.
     const restored = await cli(['restore', 'latest', '--yes', '--no-reindex', '--json', '--env-file', file()]);
     expect([restored.code, JSON.parse(restored.stdout)]).toMatchObject([0, { state: 'succeeded' }]);

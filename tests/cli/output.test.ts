@@ -3,7 +3,7 @@ import fc, { anyCharacter } from '../support/fast-check.js';
 import { progressView } from '../../lib/cli/output/runs.js';
 import { bytes, counted, duration } from '../../lib/formats.js';
 import { keyName, printable } from '../../lib/snapshot/ledger.js';
-import { redact, printable as printableText, printableJson } from '../../lib/cli/output/text.js';
+import { nameEnvFile, redact, printable as printableText, printableJson } from '../../lib/cli/output/text.js';
 import { table } from '../../lib/cli/output/table.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { restoreCommand } from '../../lib/restore/scope-words.js';
@@ -105,12 +105,12 @@ it.each([
 it('writes equivalent JSON without control characters except line ends', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
-      const text = printableJson(value);
+      const text = printableJson(value, undefined);
       expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
       expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/u);
     }),
   );
-  expect(printableJson('\u009b\u202e\u001b')).toBe('"\\u009b\\u202e\\u001b"');
+  expect(printableJson('\u009b\u202e\u001b', undefined)).toBe('"\\u009b\\u202e\\u001b"');
 });
 
 const ID = '20261122T020000Z-x7k2m9';
@@ -154,5 +154,24 @@ describe('the progress of a restore', () => {
       'writing: 0 of 3 parts',
       'a-phase-of-an-older-version',
     ]);
+  });
+});
+
+describe('hints', () => {
+  const hint = 'Run `npx soulcaster-backup cancel R --env-file .env`, or `unlock database --env-file .env --yes`.';
+
+  it.each([
+    ['.env', hint],
+    ['staging.env', hint.replaceAll('.env', 'staging.env')],
+    ["it's/my env", hint.replaceAll('.env', "'it'\\''s/my env'")],
+    [undefined, hint.replaceAll(' --env-file .env', '')],
+  ])('name the env file that the command was given: %s', (envFile, expected) => {
+    expect(nameEnvFile(hint, envFile)).toBe(expected);
+    expect(JSON.parse(printableJson({ hint }, envFile))).toEqual({ hint: expected });
+  });
+
+  it('keep the names of other files', () => {
+    const other = 'see --env-file .env.production, --env-file .envrc and --env-file ./.env';
+    expect(nameEnvFile(other, 'staging.env')).toBe(other);
   });
 });

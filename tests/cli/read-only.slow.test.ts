@@ -90,8 +90,8 @@ describe.each(stores)('a %s store', (what, code, wrapper) => {
     expect([backup.code, backup.json.error?.code]).toEqual([1, code]);
     const { json } = await under(wrapper, ['restore', 'latest', '--yes'], env);
     expect(json.error).toMatchObject({ code, message: expect.stringContaining('Nothing was written') });
-    expect(json.error?.hint).toContain(`npx soulcaster-backup restore ${id} --env-file .env --no-safety --no-lock`);
-    if (what === 'full') expect(json.error?.hint).toContain('npx soulcaster-backup prune --env-file .env');
+    expect(json.error?.hint).toContain(`npx soulcaster-backup restore ${id} --no-safety --no-lock`);
+    if (what === 'full') expect(json.error?.hint).toContain('`npx soulcaster-backup prune`');
   });
 
   it('a restore without a lock restores everything, and writes nothing to the store', async () => {

@@ -55,6 +55,7 @@ async function inProcess(args: readonly string[], env: Variables, skewSeconds = 
     } catch (error) {
       const sink = {
         env,
+        envFile: undefined,
         json: true,
         out: (line: string) => void (out += line),
         note: (line: string) => void (text += `${line}\n`),

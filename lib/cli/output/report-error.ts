@@ -10,6 +10,8 @@ interface ErrorDocument {
 
 interface ErrorSink {
   readonly env: Environment;
+  /** The file of --env-file. */
+  readonly envFile: string | undefined;
   readonly json: boolean;
   out(text: string): void;
   note(text: string): void;
@@ -19,7 +21,7 @@ interface ErrorSink {
 export function reportError(error: unknown, sink: ErrorSink): number {
   const known = toAppError(error);
   printError(known, sink);
-  if (sink.json) sink.out(printableJson(errorDocument(known)));
+  if (sink.json) sink.out(printableJson(errorDocument(known), sink.envFile));
   return exitCodeOf(known.code);
 }
 

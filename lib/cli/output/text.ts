@@ -1,4 +1,5 @@
 import type { Environment } from '../../app/config.js';
+import { quoted } from '../../restore/scope-words.js';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 
@@ -28,6 +29,20 @@ export function redact(text: string, env: Environment): string {
 }
 
 /**
+ * Hints name the env file `.env`. A command was given another one, or none, and a pasted hint has to act on the same
+ * deployment: its `--env-file .env` becomes the given file, or is left out. `asWord` writes the name as a word of the text.
+ */
+export function nameEnvFile(
+  text: string,
+  envFile: string | undefined,
+  asWord = (name: string): string => name,
+): string {
+  if (envFile === '.env') return text;
+  const option = envFile === undefined ? '' : asWord(` --env-file ${quoted(envFile)}`);
+  return text.replaceAll(/ --env-file \.env(?![\w/-]|\.\w)/g, () => option);
+}
+
+/**
  * Characters that a terminal interprets instead of showing: control characters except tab and line end (C0, DEL, C1 with its
  * one-character CSI U+009B), marks and overrides of writing direction, and Unicode's own line ends.
  */
@@ -39,9 +54,10 @@ export function printable(text: string): string {
 }
 
 /** JSON text escaped for a terminal, with the same meaning. */
-export function printableJson(value: unknown): string {
+export function printableJson(value: unknown, envFile: string | undefined): string {
+  const text = nameEnvFile(JSON.stringify(value, null, 2), envFile, (name) => JSON.stringify(name).slice(1, -1));
   // In JSON these characters occur only in strings, where \u escapes are equivalent.
-  return JSON.stringify(value, null, 2).replaceAll(CONTROLS, escapeCharacter);
+  return text.replaceAll(CONTROLS, escapeCharacter);
 }
 
 function escapeCharacter(character: string): string {
