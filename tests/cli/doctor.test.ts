@@ -120,7 +120,7 @@ describe('doctor fails', () => {
       /do not match those of the service/,
       () => ({ QSTASH_CURRENT_SIGNING_KEY: 'sig_other_key_one', QSTASH_NEXT_SIGNING_KEY: 'sig_other_key_two' }),
     ],
-    ['a folder that cannot be made', 'store-writes', /./, () => ({ BACKUP_STORE: 'file:///dev/null/store' })],
+    ['a folder that cannot be made', 'store', /is not a folder/, () => ({ BACKUP_STORE: 'file:///dev/null/store' })],
     [
       'a recipient that is none',
       'encryption',
