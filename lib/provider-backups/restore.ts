@@ -1,12 +1,12 @@
 import { AppError } from '../errors.js';
-import type { Clock, RedisPort, ObjectStore } from '../ports/index.js';
+import type { Clock, RedisPort } from '../ports/index.js';
 import type { ProviderBackup, ProviderDatabase, UpstashAccount } from '../ports/upstash-account.js';
 import { runOne } from '../redis/run-one.js';
 import { findBackup } from './backups.js';
 import { newId } from '../runs/ids.js';
 import { claimLease, releaseLease, renewLease, type Lease, type LeaseTimes } from '../runs/lease.js';
 import { sourceOf } from '../snapshot/source.js';
-import { addMark, removeMarks } from '../snapshot/unfinished-marks.js';
+import { addMark, endMarks, inBothStores, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
 import { DATABASE_LEASE } from '../snapshot/run.js';
 
 export interface PlanPorts {
@@ -89,9 +89,7 @@ function notReadyError({ busy, state }: ProviderDatabase): AppError {
   });
 }
 
-export interface PerformPorts extends PlanPorts {
-  readonly store: ObjectStore;
-}
+export type PerformPorts = PlanPorts & Pick<MarkStores, 'marksElsewhere' | 'store'>;
 
 interface PerformOptions {
   /** Takes a snapshot of the current data and returns its id; null: no safety snapshot. */
@@ -150,13 +148,16 @@ export async function performRestore(
 }
 
 /** Marks the database: until the end is seen, its data may be partly old and partly restored. */
-async function markUnfinished({ store }: PerformPorts, { backup, database }: ProviderRestorePlan, now: number) {
+async function markUnfinished(ports: PerformPorts, { backup, database }: ProviderRestorePlan, now: number) {
   const run = newId(now);
   const source = sourceOf(database.host);
   const since = new Date(now).toISOString();
   const hint = `\`npx soulcaster-backup upstash backups restore ${backup.id} --env-file .env\``;
-  await addMark(store, source, { run, scope: { all: true }, since, kind: 'restore by Upstash', hint });
-  return { run, end: (isOver: (run: string) => boolean) => removeMarks(store, source, (each) => isOver(each.run)) };
+  const mark: Unfinished = { run, scope: { all: true }, since, kind: 'restore by Upstash', hint };
+  await inBothStores(ports, (store) => addMark(store, source, mark));
+  const end = (isOver: (run: string) => boolean): Promise<unknown> =>
+    inBothStores(ports, (store) => endMarks(store, source, (each) => isOver(each.run)));
+  return { run, end };
 }
 
 async function takeSafetySnapshot(

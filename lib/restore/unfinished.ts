@@ -5,7 +5,14 @@ import { projectLabel } from '../snapshot/counts.js';
 import { lacksSavableKeys } from '../snapshot/ledger.js';
 import { doubtsOf, isHalfRestoredDoubt } from '../snapshot/summary.js';
 import { sourceOf } from '../snapshot/source.js';
-import { addMark, endMarks, marksOf, type MarkStores, type Unfinished } from '../snapshot/unfinished-marks.js';
+import {
+  addMark,
+  endMarks,
+  inBothStores,
+  marksOf,
+  type MarkStores,
+  type Unfinished,
+} from '../snapshot/unfinished-marks.js';
 import { isId } from '../runs/ids.js';
 import type { RunRecord } from '../runs/model.js';
 import type { RestoreContext } from './context.js';
@@ -24,8 +31,8 @@ type What = Pick<RestoreInput, 'mode' | 'scope' | 'snapshot'>;
 /**
  * Marks a database before the first write of a restore: until a proof or an operator ends the mark, its data may be
  * partly old and partly restored, and no snapshot of it is `latest`. The mark belongs to the database, not to its
- * target name, so it also holds for a standby that the application is switched to. A restore from the second store also
- * marks the first one, which status and guard read. Returns why the first store could not be marked, or null.
+ * target name, so it also holds for a standby that the application is switched to. The other store is marked too: status and
+ * guard read the first one, and the second one may take its place. Returns why the first store could not be marked, or null.
  */
 export async function markUnfinished(
   ports: MarkPorts,
@@ -51,13 +58,16 @@ export async function markUnfinished(
   };
   const source = sourceOf(redis.host);
   await addMark(ports.store, source, mark);
+  const isSecond = ports.firstStore !== undefined;
   try {
-    const first = ports.firstStore?.() ?? null;
-    if (first !== null) await addMark(first, source, mark);
+    const other = (ports.firstStore ?? ports.marksElsewhere)?.() ?? null;
+    if (other !== null) await addMark(other, source, mark);
     return null;
   } catch (error) {
     const { code, message } = toAppError(error);
-    ports.log.warn('restore-not-marked-in-first-store', { run, code });
+    ports.log.warn(`restore-not-marked-in-${isSecond ? 'first' : 'second'}-store`, { run, code });
+    // The mark of the first store is the one that counts while there are two.
+    if (!isSecond) return null;
     ports.onNotMarked?.(message);
     return message;
   }
@@ -88,10 +98,7 @@ async function endMarksOf(
   isOver: (mark: Unfinished) => boolean,
 ): Promise<void> {
   const source = sourceOf(redis.host);
-  await endMarks(ports.store, source, isOver);
-  const other = ports.marksElsewhere?.() ?? null;
-  // The other store may be lost, which is why there are two. An operator then ends its marks.
-  if (other !== null) await endMarks(other, source, isOver).catch(() => undefined);
+  await inBothStores(ports, (store) => endMarks(store, source, isOver));
 }
 
 /**

@@ -7,7 +7,7 @@ import { catalog, catalogEntry, noSnapshotError, snapshotIds } from './catalog.j
 import { LEAST_SHARE } from './doubts.js';
 import { assessor, latestTrusted } from './latest.js';
 import { assess, type TrustContext } from './trust.js';
-import { removeMarks, type MarkStores, type Unfinished } from './unfinished-marks.js';
+import { inBothStores, removeMarks, type MarkStores, type Unfinished } from './unfinished-marks.js';
 import { signUnsigned } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -57,11 +57,9 @@ export async function acceptSnapshot(
   // Only marks of runs that the doubts name are removed, not those of later restores.
   const unfinished = doubtsOf(manifest).filter(({ code }) => code === 'restore-unfinished');
   const isOver = ({ run }: Unfinished): boolean => unfinished.some(({ detail }) => detail.includes(run));
-  const here = await removeMarks(store, manifest.source, isOver);
-  const other = marksElsewhere?.() ?? null;
-  // The other store may be unreachable, as when a restore removes its marks.
-  const there = other === null ? [] : await removeMarks(other, manifest.source, isOver).catch(() => []);
-  return { acceptance, ended: [...new Set([...here, ...there].map(({ run }) => run))] };
+  const stores = { store, ...(marksElsewhere === undefined ? {} : { marksElsewhere }) };
+  const ended = await inBothStores(stores, (each) => removeMarks(each, manifest.source, isOver));
+  return { acceptance, ended: [...new Set(ended.flat().map(({ run }) => run))] };
 }
 
 interface AdoptedSourceView {

@@ -93,12 +93,25 @@ export interface MarkStores {
   readonly onNotMarked?: (why: string) => void;
 }
 
-/** Unfinished restores of this database by both stores, as far as the other one can be read. */
-export async function marksOf({ marksElsewhere, store }: MarkStores, source: string): Promise<readonly Unfinished[]> {
-  const here = await unfinishedOf(store, source);
+/** Does `work` in this store, and in the other one if it can be reached: it may be lost, which is why there are two. */
+export async function inBothStores<T>(
+  { marksElsewhere, store }: MarkStores,
+  work: (each: ObjectStore) => Promise<T>,
+): Promise<readonly T[]> {
+  const here = await work(store);
   const other = marksElsewhere?.() ?? null;
-  const there = other === null ? [] : await unfinishedOf(other, source).catch(() => []);
-  return [...here, ...there.filter(({ run }) => !here.some((mark) => mark.run === run))];
+  const there = other === null ? null : await work(other).catch(() => null);
+  return there === null ? [here] : [here, there];
+}
+
+/**
+ * Unfinished restores of this database by both stores, as far as the other one can be read. A mark of the other one does not
+ * count if its restore succeeded by this one: the other one was out of reach at that time.
+ */
+export async function marksOf(ports: MarkStores, source: string): Promise<readonly Unfinished[]> {
+  const [here = NO_MARKS, there = NO_MARKS] = await inBothStores(ports, (each) => loadMarks(each, source));
+  const known = new Set([...here.unfinished, ...here.ended].map(({ run }) => run));
+  return [...here.unfinished, ...there.unfinished.filter(({ run }) => !known.has(run))];
 }
 
 export const endedRunsSchema = z.object({

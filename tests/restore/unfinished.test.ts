@@ -9,8 +9,16 @@ import type { ObjectStore } from '../../lib/ports/store.js';
 import { startSnapshot } from '../../lib/snapshot/run.js';
 import { acceptSnapshot } from '../../lib/snapshot/accept.js';
 import { intercept } from '../snapshot/intercept.js';
-import { openRestoreBench, NOW, unreachable, type Ask, type RestoreBench } from '../support/restore-bench.js';
-import { folderStore } from '../support/folder-store.js';
+import {
+  openRestoreBench,
+  NOW,
+  unreachable,
+  type Ask,
+  type RestoreBench,
+  type RestoreParts,
+} from '../support/restore-bench.js';
+import { stumblingStore } from '../support/failing-store.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { trustIn } from '../support/trust.js';
 
 describe('the record of a restore that broke off', () => {
@@ -212,4 +220,61 @@ it('accepting a snapshot ends its marks in both stores, so that the next snapsho
     await second.remove();
     await bench.stop();
   }
+});
+
+describe('a restore from the first store that broke off', () => {
+  let bench: RestoreBench;
+  let second: FolderStore;
+  let own: string;
+  beforeEach(async () => {
+    bench = await openRestoreBench();
+    second = await folderStore(bench.clock);
+    own = sourceOf(bench.port.host);
+    await bench.database.redis.mset('key:1', 'v', 'key:2', 'w');
+  });
+  afterEach(async () => {
+    await second.remove();
+    await bench.stop();
+  });
+
+  const inSecond = async () => (await unfinishedOf(second.store, own)).map(({ run }) => run);
+  /** Breaks a restore off before it writes the key that is missing. */
+  async function breakOff(id: string, parts: Partial<RestoreParts>) {
+    await bench.database.redis.del('key:1');
+    const isWrite = (commands: readonly RedisCommand[]) => commands.some(([name]) => ['SET', 'MSET'].includes(name));
+    const redis = intercept(bench.port, {
+      before: (commands) =>
+        isWrite(commands)
+          ? Promise.reject(new AppError('redis-denied', 'refused', { hint: 'none' }))
+          : Promise.resolve(null),
+    });
+    const run = await bench.restore(id, {}, { ...parts, redis });
+    expect(run.state).toBe('failed');
+    return run.id;
+  }
+
+  it('is marked in the second store too, which may take the place of the first', async () => {
+    const parts = { marksElsewhere: () => second.store };
+    const good = await bench.snapshot();
+    const broken = await breakOff(good.id, parts);
+    expect(await inSecond()).toEqual([broken]);
+    const started = await startSnapshot(bench.engine({ store: second.store }), 'cli');
+    const { error } = await bench.work(started.started ? started.run.id : '', { store: second.store });
+    expect(error?.code).toBe('doubtful');
+    expect((await bench.restore(good.id, {}, parts)).state).toBe('succeeded');
+    expect(await inSecond()).toEqual([]);
+  });
+
+  it('is finished in spite of a second store that is out of reach, and its mark there no longer counts', async () => {
+    const good = await bench.snapshot();
+    const gone = { marksElsewhere: () => stumblingStore(second.store, 1).store };
+    expect(await unfinishedOf(bench.folder.store, own)).toEqual([]);
+    const unseen = await breakOff(good.id, gone);
+    expect([await unfinishedOf(bench.folder.store, own), await inSecond()]).toMatchObject([[{ run: unseen }], []]);
+    const parts = { marksElsewhere: () => second.store };
+    const broken = await breakOff(good.id, parts);
+    expect((await bench.restore(good.id, {}, gone)).state).toBe('succeeded');
+    expect(await inSecond()).toEqual([broken]);
+    expect((await bench.snapshot(parts)).doubts ?? []).toEqual([]);
+  });
 });

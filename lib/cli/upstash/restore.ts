@@ -26,7 +26,8 @@ export async function restoreBackup(
   const { account, clock, database } = openAccount(context.env);
   // In this process, because this command may be needed when nothing else works.
   const app = fullApp(runEnvironment(context.env, true), { log: context.log });
-  const ports = { account, clock, redis: app.ports.redis, store: app.ports.store };
+  const { marksElsewhere, redis, store } = app.ports;
+  const ports = { account, clock, redis, store, ...(marksElsewhere === undefined ? {} : { marksElsewhere }) };
   const plan = await planRestore(ports, { database, from: options.from ?? null, backup });
   if (options.dryRun === true) {
     context.document({ dryRun: true, ...planDocument(plan) });
