@@ -24,6 +24,7 @@ import { startVerify } from '../snapshot/verify.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import { table } from './output/table.js';
 import { connect } from '../app/connect.js';
+import { unfinishedWords, type Unfinished } from '../snapshot/unfinished-marks.js';
 import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../retention/prune/forget.js';
 import { selectSnapshot } from '../snapshot/select.js';
 
@@ -70,18 +71,26 @@ export async function adopt(context: Context, source: string | undefined, option
   if (source === undefined) return adoptUnsigned(context, env);
   const trust = await openTrust(context, env);
   const withdraw = options.withdraw === true;
-  const adopted = await adoptDatabase(trust, source, {
+  const { unfinished, ...adopted } = await adoptDatabase(trust, source, {
+    marksElsewhere: otherMarkStore(context.env, context.log, options.replica),
     reason: options.reason ?? '',
     withdraw,
   });
-  context.document({ ...adopted, withdrawn: withdraw, deployment: deploymentOf(env) });
+  const runs = unfinished.map(({ run }) => run);
+  context.document({ ...adopted, unfinished: runs, withdrawn: withdraw, deployment: deploymentOf(env) });
   const name = `${shortSource(adopted.source)}${adopted.label === null ? '' : ` (${printable(adopted.label)})`}`;
   const its = counted(adopted.snapshots, 'snapshot');
   const done = withdraw
     ? `Source ${name} is another database again: its ${its} cannot be \`latest\` here.`
     : `Source ${name} is the same database as the one here: its ${its} count as this database's own.`;
   context.print(adopted.changed ? done : `Nothing to do: source ${name} ${withdraw ? 'was not' : 'is'} adopted.`);
+  for (const mark of unfinished) context.note(unfinishedNote(mark));
   return 0;
+}
+
+function unfinishedNote(mark: Unfinished): string {
+  const finish = mark.hint === undefined ? '' : `: ${mark.hint}`;
+  return `warning: the database is the target of a restore that did not end: ${printable(unfinishedWords(mark))}. Until it is finished, no new snapshot is \`latest\`. Finish it${finish}. If the data are correct, take a snapshot and accept it.`;
 }
 
 /** The name of the system user; `unknown` if there is none. */

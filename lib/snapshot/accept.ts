@@ -7,7 +7,7 @@ import { catalog, catalogEntry, noSnapshotError, snapshotIds } from './catalog.j
 import { LEAST_SHARE } from './doubts.js';
 import { assessor, latestTrusted } from './latest.js';
 import { assess, type TrustContext } from './trust.js';
-import { inBothStores, removeMarks, type MarkStores, type Unfinished } from './unfinished-marks.js';
+import { copyMarks, inBothStores, removeMarks, type MarkStores, type Unfinished } from './unfinished-marks.js';
 import { signUnsigned } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
@@ -69,18 +69,25 @@ interface AdoptedSourceView {
   readonly snapshots: number;
   /** False when it was adopted before, or with `withdraw` was not adopted. */
   readonly changed: boolean;
+  /** Restores into the adopted database that are not known to have succeeded, and now count for the configured one. */
+  readonly unfinished: readonly Unfinished[];
+}
+
+interface AdoptOptions extends Pick<MarkStores, 'marksElsewhere'> {
+  readonly reason: string;
+  readonly withdraw: boolean;
 }
 
 /**
  * Records that the configured database replaces the one that `wanted` names: the first digits of a source, or the label of
- * its snapshots. `withdraw` removes the record. Throws `not-found`, `usage`, `config` and `not-confirmed`.
+ * its snapshots. Marks of unfinished restores count for it from now on. `withdraw` removes the record. Throws `not-found`, `usage`, `config` and `not-confirmed`.
  */
 export async function adoptDatabase(
   context: TrustContext,
   wanted: string,
-  { reason, withdraw }: { readonly reason: string; readonly withdraw: boolean },
+  { marksElsewhere, reason, withdraw }: AdoptOptions,
 ): Promise<AdoptedSourceView> {
-  const { clock, own, store } = context;
+  const { clock, own, sources, store } = context;
   if (own === null) {
     throw new AppError('config', 'No database is configured that could adopt the snapshots of another', {
       hint: 'Set UPSTASH_REDIS_REST_URL to the new host of the database.',
@@ -95,8 +102,12 @@ export async function adoptDatabase(
   if (!withdraw) await assertNotEmptier(context, found.source);
   const at = new Date(clock.now()).toISOString();
   const statement = { source: found.source, reason: parseReason(withdraw ? reason || 'withdrawn' : reason), at };
+  const isNew = !withdraw && sources?.has(found.source) !== true;
+  const stores = { store, ...(marksElsewhere === undefined ? {} : { marksElsewhere }) };
+  // Before the adoption: if this process dies in between, the command copies them again.
+  const unfinished = isNew ? await copyMarks(stores, found.source, own) : [];
   const changed = await (withdraw ? disownSource : adoptSource)(store, own, statement);
-  return { ...found, changed };
+  return { ...found, changed, unfinished };
 }
 
 /**

@@ -29,7 +29,10 @@ const unfinishedSchema = z.object({
 });
 export type Unfinished = z.infer<typeof unfinishedSchema>;
 
-const endedSchema = unfinishedSchema.pick({ run: true, since: true, kind: true });
+const endedSchema = unfinishedSchema.pick({ run: true, since: true, kind: true }).extend({
+  /** Whether everything was replaced, so that nothing of an earlier restore is left; absent in marks of older versions. */
+  whole: z.boolean().optional(),
+});
 type Ended = z.infer<typeof endedSchema>;
 
 /**
@@ -109,7 +112,7 @@ export async function inBothStores<T>(
  * count if its restore succeeded by this one: the other one was out of reach at that time.
  */
 export async function marksOf(ports: MarkStores, source: string): Promise<readonly Unfinished[]> {
-  const [here = NO_MARKS, there = NO_MARKS] = await inBothStores(ports, (each) => loadMarks(each, source));
+  const [here = NO_MARKS, there = NO_MARKS] = await inBothStores(ports, (each) => loadMarks(each, marksName(source)));
   const known = new Set([...here.unfinished, ...here.ended].map(({ run }) => run));
   return [...here.unfinished, ...there.unfinished.filter(({ run }) => !known.has(run))];
 }
@@ -183,8 +186,27 @@ export function endMarks(
 ): Promise<readonly Unfinished[]> {
   return removeMatching(store, source, isOver, (ended, removed) => {
     const known = removed.filter(({ run }) => run !== UNKNOWN_RUN);
-    return [...ended, ...known.map(({ kind, run, since }) => ({ run, since, kind }))].slice(-MAX_ENDED);
+    return [...ended, ...known.map(endedMark)].slice(-MAX_ENDED);
   });
+}
+
+/** A restore by Upstash has no mode, and replaces everything. */
+function endedMark({ kind, kinds, mode = 'replace', run, scope, since }: Unfinished): Ended {
+  const isWhole = 'all' in scope && kinds === undefined && mode === 'replace';
+  return { run, since, kind, ...(isWhole ? { whole: true } : {}) };
+}
+
+/**
+ * Copies the marks of an earlier address of a database to its present one, in both stores. Nothing is copied if everything
+ * in the database at the present address was replaced since: it is another database then, or the restore was finished.
+ * Returns the marks that were copied.
+ */
+export async function copyMarks(ports: MarkStores, from: string, to: string): Promise<readonly Unfinished[]> {
+  const replaced = (await inBothStores(ports, async (each) => (await loadMarks(each, marksName(to))).ended)).flat();
+  const isOver = ({ since }: Unfinished): boolean => replaced.some((each) => each.whole === true && each.since > since);
+  const marks = (await marksOf(ports, from)).filter((mark) => !isOver(mark));
+  for (const mark of marks) await inBothStores(ports, (each) => addMark(each, to, mark));
+  return marks;
 }
 
 async function removeMatching(

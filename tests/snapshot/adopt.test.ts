@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { adoptDatabase, signUnsignedState } from '../../lib/snapshot/accept.js';
 import { findLatest } from '../../lib/snapshot/latest.js';
 import { sha256 } from '../../lib/snapshot/manifest.js';
+import type { ObjectStore } from '../../lib/ports/store.js';
+import { addMark, endMarks, removeMarks, unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
 import { trustContext } from '../../lib/snapshot/trust.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { makeSnapshot, UNSIGNED, type MadeOptions } from '../support/made-snapshots.js';
@@ -43,6 +45,46 @@ it('a database that moved does not adopt the old one while a nearly empty snapsh
   const brought = await made(0.5, { source: moved });
   await adopt();
   expect(await latest()).toBe(brought);
+});
+
+describe('a restore that did not end at the old address', () => {
+  const since = new Date(NOW - 2 * 3_600_000).toISOString();
+  const mark = { run: 'run-1', scope: { all: true as const }, mode: 'replace', since, kind: 'restore' };
+  const adopt = async (marksElsewhere?: () => ObjectStore) =>
+    adoptDatabase(await context(), OWN.slice(0, 8), {
+      ...(marksElsewhere === undefined ? {} : { marksElsewhere }),
+      ...{ reason: 'moved', withdraw: false },
+    });
+  const later = { ...mark, run: 'run-2', since: new Date(NOW - 3_600_000).toISOString() };
+
+  it('counts at the new one, whichever store has the mark, until it is accepted there', async () => {
+    const second = await folderStore();
+    await made(9);
+    await addMark(second.store, OWN, mark);
+    expect(await adopt(() => second.store)).toMatchObject({ changed: true, unfinished: [{ run: 'run-1' }] });
+    expect(await unfinishedOf(folder.store, moved)).toEqual([mark]);
+    await removeMarks(folder.store, moved, () => true);
+    expect(await adopt(() => second.store)).toMatchObject({ changed: false, unfinished: [] });
+    expect(await unfinishedOf(folder.store, moved)).toEqual([]);
+    await second.remove();
+  });
+
+  it('does not count at the new one if everything there was replaced since', async () => {
+    await made(9);
+    await addMark(folder.store, OWN, mark);
+    await addMark(folder.store, moved, later);
+    await endMarks(folder.store, moved, () => true);
+    expect(await adopt()).toMatchObject({ changed: true, unfinished: [] });
+    expect(await unfinishedOf(folder.store, moved)).toEqual([]);
+  });
+
+  it('counts although one project was restored there since', async () => {
+    await made(9);
+    await addMark(folder.store, OWN, mark);
+    await addMark(folder.store, moved, { ...later, scope: { project: 'p1' } });
+    await endMarks(folder.store, moved, () => true);
+    expect(await adopt()).toMatchObject({ unfinished: [{ run: 'run-1' }] });
+  });
 });
 
 const AT = '2026-11-22T12:00:00.000Z';
