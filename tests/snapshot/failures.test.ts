@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { setTimeout } from 'node:timers/promises';
 import { AppError } from '../../lib/errors.js';
+import type { CreateResult } from '../../lib/ports/store.js';
+import { openSink } from '../../lib/snapshot/scan/sink.js';
 import type { RedisReply, RedisPort } from '../../lib/ports/redis.js';
 import { latestIn, selectedIn } from '../support/trust.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
@@ -14,6 +17,33 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { isUtf8 } from 'node:buffer';
 
 const SECRET = 'a value that nobody may see';
+
+describe('a part that the store refuses', () => {
+  /** A store that refuses the first object of a part's index or name at once, and takes its time for the others. */
+  async function storeOne(refuses: (name: string) => boolean, cuts: number) {
+    let open = 0;
+    const create = async (name: string): Promise<CreateResult> => {
+      if (refuses(name)) throw new AppError('store-full', 'full', { hint: 'None.' });
+      open += 1;
+      await setTimeout(100);
+      open -= 1;
+      return { created: true, etag: 'x' };
+    };
+    const encryptor = ageEncryptor({ recipients: [], identity: null });
+    const sink = openSink({ store: { create } as never, encryptor, snapshot: 'id', fence: 1, firstIndex: 0 });
+    const store = async (): Promise<void> => {
+      for (let times = 0; times < cuts; times++) await sink.cut(() => Promise.resolve());
+      await sink.flush();
+    };
+    await expect(store()).rejects.toMatchObject({ code: 'store-full' });
+    return open;
+  }
+
+  it.each([1, 3])('fails the run only after the other writes have ended: %d parts', async (cuts) => {
+    const isIndexOfFirst = (name: string): boolean => name.includes('part-00000') && name.endsWith('.json');
+    expect(await storeOne(isIndexOfFirst, cuts)).toBe(0);
+  });
+});
 
 describe('keys that cannot be saved', () => {
   let bench: SnapshotBench;

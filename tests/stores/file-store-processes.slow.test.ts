@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -96,6 +96,11 @@ describe('several processes', () => {
 describe('a disk that refuses a write', () => {
   it('a file size limit is store-full, and no object is partly written', async () => {
     // Left alone, the signal that comes with it ends a process at once.
+    // What a killed process left is removed, although no write succeeds before.
+    const left = join(temporary(), 'left');
+    await mkdir(temporary(), { recursive: true });
+    await writeFile(left, 'half');
+    await utimes(left, new Date(Date.now() - 2 * 3_600_000), new Date(Date.now() - 2 * 3_600_000));
     const code = `process.on('SIGXFSZ', () => undefined);
       await store.create('big', Buffer.alloc(3_000_000))${SHOW_ERROR}
       console.log(await store.read('big'));`;

@@ -36,15 +36,22 @@ export async function copySnapshot(stores: Stores, request: CopyRequest): Promis
   const there = await objectsOf(stores.replica, manifest.id);
   const sizes = new Map(there.map(({ name, size }) => [name, size]));
   const damaged: string[] = [];
+  const failures: unknown[] = [];
   await pMap(
     manifest.parts,
     async (part) => {
-      if (isStopped() || damaged.length > 0) return;
-      await lease.keep();
-      if (!(await copyPart(stores, manifest.id, part, sizes, request.onCopied))) damaged.push(part.name);
+      if (isStopped() || damaged.length + failures.length > 0) return;
+      try {
+        await lease.keep();
+        if (!(await copyPart(stores, manifest.id, part, sizes, request.onCopied))) damaged.push(part.name);
+      } catch (error) {
+        failures.push(error);
+      }
     },
     { concurrency: PARTS_AT_A_TIME },
   );
+  // The other write has ended as well: a process that ends during one leaves half an object in a folder store.
+  if (failures.length > 0) throw failures[0];
   const source = await stores.store.read(manifestName(manifest.id));
   if (source === null) return 'gone';
   if (damaged[0] !== undefined) return { damaged: partName(manifest.id, damaged[0]) };

@@ -70,7 +70,11 @@ export function openSink(target: SinkTarget): PartSink {
       writer = openPart();
       index = indexBuilder();
       number += 1;
-      await before;
+      await before.catch(async (error: unknown) => {
+        // A process that ends during a write leaves half an object in a folder store.
+        await storing.catch(() => undefined);
+        throw error;
+      });
       const earlier = (before = storing);
       const part = closing.close().then((closed) => storePart(target, file, closed, built));
       storing = earlier.then(
@@ -91,10 +95,13 @@ export function openSink(target: SinkTarget): PartSink {
 
 async function storePart(target: SinkTarget, file: string, closed: ClosedPart, index: PartIndex): Promise<Part> {
   const body = await target.encryptor.encrypt(closed.compressed);
-  await Promise.all([
+  const writes = [
     createOrFail(target.store, partName(target.snapshot, file), body),
     createOrFail(target.store, partIndexName(target.snapshot, file), encodeJson(index)),
-  ]);
+  ];
+  // Both writes end before a failure is reported: see `cut`.
+  await Promise.all(writes.map((write) => write.catch(() => undefined)));
+  await Promise.all(writes);
   const { keys, lines, plain } = closed;
   return { name: file, keys, lines, plain, stored: { bytes: body.length, sha256: sha256(body) } };
 }

@@ -55,7 +55,9 @@ export function openDisk(root: string, temporary: string, clock: Clock, useClock
     const now = clock.now();
     if (Math.abs(now - sweptAt) < SWEEP_MS) return;
     sweptAt = now;
-    const { mtimeMs: freshMs } = lstatSync(fresh);
+    const written = lstatSync(fresh, { throwIfNoEntry: false });
+    if (written === undefined) return;
+    const { mtimeMs: freshMs } = written;
     for (const entry of readdirSync(temporary)) {
       const path = join(temporary, entry);
       const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -67,9 +69,12 @@ export function openDisk(root: string, temporary: string, clock: Clock, useClock
       await makeFolder(temporary);
       const path = join(temporary, randomUUID());
       try {
-        await writeSynced(path, body);
-        // Times set from a clock say nothing about age.
-        if (!useClockTimes) sweep(path);
+        try {
+          await writeSynced(path, body);
+        } finally {
+          // Also after a failure: on a full disk no write would succeed before. Times set from a clock say nothing about age.
+          if (!useClockTimes) ignoreErrors(() => sweep(path));
+        }
         // Half a millisecond more, so that rounding down on the way does not change the millisecond.
         if (useClockTimes) utimesSync(path, (clock.now() + 0.5) / 1000, (clock.now() + 0.5) / 1000);
         return await use(path);
