@@ -109,7 +109,9 @@ function pointOf(latest: Latest | null, now: number): RecoveryPoint {
   if (latest === null || latest.entry === null)
     return { ...base, ageHours: null, ageMs: null, newest: null, met: false };
   const ageMs = Math.max(0, now - latest.begun);
-  const ageHours = Math.round((ageMs / HOUR_MS) * 100) / 100;
+  // A young snapshot's age is shown in seconds.
+  const unit = ageMs < HOUR_MS ? 1e5 : 100;
+  const ageHours = Math.round((ageMs / HOUR_MS) * unit) / unit;
   return { ...base, ageHours, ageMs, newest: latest.entry, met: ageMs < RPO_MS };
 }
 
