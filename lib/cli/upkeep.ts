@@ -15,7 +15,12 @@ import { protectedDatabase } from '../app/connect/database.js';
 import { prune as pruneStore, type PruneResult } from '../retention/prune/prune.js';
 import { toAppError } from '../errors.js';
 import { storeEnvironment, connectReplica } from '../app/connect/stores.js';
-import { errorOfReplica, replicate as replicateStore, type ReplicaResult } from '../retention/replica/replicate.js';
+import {
+  errorOfReplica,
+  replicate as replicateStore,
+  replicateInto,
+  type ReplicaResult,
+} from '../retention/replica/replicate.js';
 import { finish } from './output/report-error.js';
 
 /** `guard`: does the cron's work by hand. Exit 0 when all is well, 1 when a step failed or an alert is open. */
@@ -92,6 +97,7 @@ export async function prune(context: Context, options: PruneCommand): Promise<nu
   const ports = {
     ...connect(env, ['clock', 'signer', 'store'], { log: context.log }),
     own,
+    isReplica: options.replica === true,
     log: withoutWarnings(context),
   };
   const dryRun = options.dryRun === true;
@@ -156,11 +162,17 @@ export async function replicate(context: Context, options: { readonly dryRun?: b
   };
   const replica = connectReplica(env, context.log);
   const dryRun = options.dryRun === true;
-  const result = await replicateStore({ ...ports, replica }, { dryRun, interrupt });
-  if (interrupt.aborted) throw toAppError(interrupt.reason);
   // Runs are recorded only in the first store, so a dry run there decides whether to prune now.
-  const { held } = await pruneStore(ports, settings, { dryRun: true });
-  const pruned = held === null ? await pruneStore({ ...ports, store: replica }, settings, { dryRun, interrupt }) : null;
+  const reasonToHold = async (): Promise<string | null> => (await pruneStore(ports, settings, { dryRun: true })).held;
+  const pruneSecond = (): Promise<PruneResult> =>
+    pruneStore({ ...ports, store: replica, isReplica: true }, settings, { dryRun, interrupt });
+  const result = await replicateInto(
+    () => replicateStore({ ...ports, replica }, { dryRun, interrupt }),
+    async () => ((await reasonToHold()) === null ? (await pruneSecond()).objects : 0),
+  );
+  if (interrupt.aborted) throw toAppError(interrupt.reason);
+  const held = await reasonToHold();
+  const pruned = held === null ? await pruneSecond() : null;
   context.print(replicationText(result, pruned, held));
   return finish(context, { ...result, prune: pruned, held }, errorOfReplica(result));
 }

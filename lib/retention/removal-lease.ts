@@ -29,15 +29,12 @@ export interface RemovalLease {
 }
 
 /** Throws `locked` while another process holds the lease. */
-export async function takeRemovalLease(ports: {
-  readonly clock: Clock;
-  readonly store: ObjectStore;
-}): Promise<RemovalLease> {
+export async function takeRemovalLease(ports: Needs): Promise<RemovalLease> {
   const claim = await claimLease(ports, PRUNE_LEASE, newId(ports.clock.now()), REMOVAL_TIMES);
   if (!claim.granted) {
     const [age, wait] = [claim.ageMs, claim.waitMs].map((ms) => Math.ceil(ms / 1000));
     throw new AppError('locked', `Another prune or replication holds the lease of this store, renewed ${age} s ago`, {
-      hint: `Wait until it is over. If it died, the lease expires in ${wait} s; to remove the lease now: \`${unlockCommand(PRUNE_LEASE)}\`.`,
+      hint: `Wait until it is over. If it died, the lease expires in ${wait} s; to remove the lease now: \`${unlockCommand(PRUNE_LEASE, ports.isReplica)}\`.`,
       retryAfterMs: claim.waitMs,
     });
   }
@@ -89,6 +86,8 @@ export const NO_LEASE: RemovalLease = {
 interface Needs {
   readonly clock: Clock;
   readonly store: ObjectStore;
+  /** Whether `store` is the second store: messages then name the option --replica. */
+  readonly isReplica?: boolean;
 }
 
 export function isStoreFull(error: unknown): error is AppError {
@@ -117,7 +116,7 @@ export async function lateRemovalLease(ports: Needs): Promise<LateLease> {
   };
   const requireLease = async (): Promise<RemovalLease> => {
     const taken = await takeIfRoom();
-    if (taken === null) throw stillFullError();
+    if (taken === null) throw stillFullError(ports.isReplica);
     return taken;
   };
   return {
@@ -158,12 +157,12 @@ async function assertNotHeld({ clock, store }: Needs): Promise<void> {
   });
 }
 
-export function stillFullError(cause?: AppError): AppError {
-  const hint =
-    'Raise the quota of the store, or keep fewer snapshots (RETENTION_KEEP_LAST and the other rules): `npx soulcaster-backup prune --dry-run --env-file .env` shows what each rule keeps.';
+export function stillFullError(isReplica = false, cause?: AppError): AppError {
+  const [store, option] = isReplica ? ['second store', ' --replica'] : ['store', ''];
+  const hint = `Raise the quota of the ${store}, or keep fewer snapshots (RETENTION_KEEP_LAST and the other rules): \`npx soulcaster-backup prune --dry-run${option} --env-file .env\` shows what each rule keeps.`;
   return new AppError(
     'store-full',
-    'The store is still full, and the retention policy allows no removal that makes room',
+    `The ${store} is still full, and the retention policy allows no removal that makes room`,
     {
       hint,
       cause,

@@ -2,7 +2,7 @@ import { toAppError, type AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { RetentionSettings } from './policy.js';
 import { prune, type PrunePorts, type PruneResult } from './prune/prune.js';
-import { errorOfReplica, replicate, type ReplicaResult } from './replica/replicate.js';
+import { errorOfReplica, replicate, replicateInto, type ReplicaResult } from './replica/replicate.js';
 
 /** Nothing is started with less time left. */
 const MIN_MS = 5_000;
@@ -46,16 +46,23 @@ export async function upkeep(ports: PrunePorts, request: UpkeepRequest): Promise
     }
   };
   const pruned = await attempt('prune', () => prune(ports, request.settings(), budget));
+  const pruneSecond = (store: ObjectStore): Promise<PruneResult> =>
+    prune({ ...ports, store, isReplica: true }, request.settings(), budget);
   const replicated = await attempt('replicate', async () => {
     const replica = request.replica();
-    return replica === null ? null : replicate({ ...ports, replica }, budget);
+    if (replica === null) return null;
+    const mayPrune = objectionOfFirst(pruned) === null;
+    return replicateInto(
+      () => replicate({ ...ports, replica }, budget),
+      async () => (mayPrune ? (await pruneSecond(replica)).objects : 0),
+    );
   });
   const objection = objectionToReplicaPrune(pruned, replicated);
   const replicaPrune =
     objection === null
       ? await attempt('replica-prune', async () => {
           const store = request.replica();
-          return store === null ? null : prune({ ...ports, store }, request.settings(), budget);
+          return store === null ? null : pruneSecond(store);
         })
       : skipped(objection);
   return { prune: pruned, replica: withError(replicated), replicaPrune };
@@ -66,8 +73,11 @@ function objectionToReplicaPrune(pruned: Outcome<PruneResult>, replicated: Outco
   if (replicated.state === 'skipped') return replicated.reason;
   if (replicated.state === 'failed') return 'the second store was not brought up to date';
   if (replicated.result.left > 0) return 'the second store is not up to date yet';
-  if (pruned.state !== 'done') return 'the first store was not pruned';
-  return pruned.result.held;
+  return objectionOfFirst(pruned);
+}
+
+function objectionOfFirst(pruned: Outcome<PruneResult>): string | null {
+  return pruned.state === 'done' ? pruned.result.held : 'the first store was not pruned';
 }
 
 function withError(outcome: Outcome<ReplicaResult>): Outcome<ReplicaResult> {

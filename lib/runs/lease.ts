@@ -9,7 +9,10 @@ import { isOver } from './model.js';
 import { recentRuns, runsOf } from './recent.js';
 import { runName } from './records.js';
 
-type Needs = Pick<Ports, 'clock' | 'store'>;
+interface Needs extends Pick<Ports, 'clock' | 'store'> {
+  /** Whether `store` is the second store: messages then name the option --replica. */
+  readonly isReplica?: boolean;
+}
 
 export interface LeaseTimes {
   /** An attempt that has not renewed for this long counts as dead, in milliseconds. */
@@ -69,7 +72,7 @@ export async function claimLease(
   const { store } = ports;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const current = await readLease(store, name);
-    const refusal = await checkClaim(store, name, current, holder, patienceMs);
+    const refusal = await checkClaim(ports, name, current, holder, patienceMs);
     if (refusal === 'changed') continue;
     if (refusal !== null) return refusal;
     const { fence, series = randomUUID() } = current.document ?? (await highestFence(store, name));
@@ -164,7 +167,7 @@ function freedDocument(document: LeaseDocument): LeaseDocument {
 
 /** Null when the claim may proceed, else the refusal; `changed` when the lease must be read again. */
 async function checkClaim(
-  store: ObjectStore,
+  { isReplica, store }: Needs,
   name: string,
   { document, exists }: ReadLease,
   claimant: string,
@@ -175,7 +178,7 @@ async function checkClaim(
     const age = await ageOf(store, leaseObject(name));
     if (age === null) return 'changed';
     if (age >= patienceMs) return null;
-    throw unreadableLeaseError(name, patienceMs - age);
+    throw unreadableLeaseError(name, patienceMs - age, isReplica);
   }
   const { holder, leg: attempt } = document;
   const ownRun = holder === claimant;
@@ -210,10 +213,10 @@ export function unlockCommand(name: string, replica = false): string {
   return `npx soulcaster-backup unlock ${name} --yes${replica ? ' --replica' : ''} --env-file .env`;
 }
 
-function unreadableLeaseError(name: string, waitMs: number): AppError {
+function unreadableLeaseError(name: string, waitMs: number, isReplica?: boolean): AppError {
   const seconds = Math.ceil(waitMs / 1000);
   return new AppError('locked', `The lease ${leaseObject(name)} cannot be read, so it is not known who holds it`, {
-    hint: `If nothing is running, end it: \`${unlockCommand(name)}\`. Otherwise wait: if it is not changed, it can be taken in ${seconds} s.`,
+    hint: `If nothing is running, end it: \`${unlockCommand(name, isReplica)}\`. Otherwise wait: if it is not changed, it can be taken in ${seconds} s.`,
     retryAfterMs: waitMs,
   });
 }

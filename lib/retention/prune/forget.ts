@@ -79,7 +79,7 @@ export async function forgetSnapshot(
     });
   }
   const word = wordOf(ports, id, attribution);
-  const sweeper = await openSweeper(ports, { dryRun: false, timeIsUp: () => false });
+  const sweeper = await openSweeper({ ...ports, isReplica }, { dryRun: false, timeIsUp: () => false });
   try {
     const runs = await loadRunSummaries(ports.store);
     const trust = await trustContext(ports, ports.own);

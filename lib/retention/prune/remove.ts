@@ -17,6 +17,8 @@ interface RemovePorts {
   readonly clock: Clock;
   readonly signer: Signer;
   readonly store: ObjectStore;
+  /** See PrunePorts. */
+  readonly isReplica?: boolean;
 }
 
 export interface Removal {
@@ -57,7 +59,8 @@ export async function removeSnapshots(
   }
   // Later removals may have made room.
   for (const each of postponed) if (!(await removeWithoutRoom(ports, room, each, count))) count.left += 1;
-  if (full === true && count.removed + count.keptByStore === 0 && !sweeper.timeIsUp()) throw stillFullError();
+  if (full === true && count.removed + count.keptByStore === 0 && !sweeper.timeIsUp())
+    throw stillFullError(ports.isReplica);
   return count;
 }
 

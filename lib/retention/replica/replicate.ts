@@ -4,7 +4,7 @@ import { sha256, sizesOf } from '../../snapshot/manifest.js';
 import { isFoundDamaged, isFoundWhole, trustContext } from '../../snapshot/trust.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
 import { loadSnapshots, type ListedSnapshot, type StoredSnapshots } from '../stored.js';
-import { NO_LEASE, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
+import { isStoreFull, NO_LEASE, stillFullError, takeRemovalLease, type RemovalLease } from '../removal-lease.js';
 import { copySnapshot, type Stores } from './copy.js';
 import { overwriteObject } from '../../control/object.js';
 import { uniteSources } from '../../snapshot/source.js';
@@ -55,7 +55,7 @@ export interface ReplicaResult {
  */
 export async function replicate(ports: ReplicaPorts, options: ReplicateOptions): Promise<ReplicaResult> {
   const { clock, own, replica } = ports;
-  const lease = options.dryRun ? NO_LEASE : await takeRemovalLease({ clock, store: replica });
+  const lease = options.dryRun ? NO_LEASE : await takeRemovalLease({ clock, store: replica, isReplica: true });
   try {
     const source = await loadSnapshots(await trustContext(ports, own));
     const target = await loadSnapshots(await trustContext({ ...ports, store: replica }, own));
@@ -69,6 +69,25 @@ export async function replicate(ports: ReplicaPorts, options: ReplicateOptions):
   } finally {
     await lease.close();
   }
+}
+
+/**
+ * Replicates. If the second store is full, calls `makeRoom`, which returns the number of objects it removed there, and
+ * replicates once more: its own prune may free enough, and no other step would start one. Throws `store-full` if it is full still.
+ */
+export async function replicateInto(
+  replicateOnce: () => Promise<ReplicaResult>,
+  makeRoom: () => Promise<number>,
+): Promise<ReplicaResult> {
+  try {
+    return await replicateOnce();
+  } catch (error) {
+    if (!isStoreFull(error)) throw error;
+    if ((await makeRoom()) === 0) throw stillFullError(true, error);
+  }
+  return replicateOnce().catch((error: unknown) => {
+    throw isStoreFull(error) ? stillFullError(true, error) : error;
+  });
 }
 
 async function copyAll(

@@ -38,6 +38,7 @@ export interface PruneParts {
   readonly clock?: ManualClock;
   readonly settings?: Partial<RetentionSettings>;
   readonly options?: Partial<PruneOptions>;
+  readonly isReplica?: boolean;
 }
 
 export function pruneIn({
@@ -46,9 +47,10 @@ export function pruneIn({
   clock = noon(),
   settings,
   options,
+  isReplica = false,
 }: PruneParts): Promise<PruneResult> {
   return prune(
-    { clock, log: silentLog(), own: null, signer, store },
+    { clock, isReplica, log: silentLog(), own: null, signer, store },
     { ...TWO, ...settings },
     { dryRun: false, ...options },
   );

@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../../lib/ports/store.js';
 import { latestIn } from '../../support/trust.js';
 import { manifestName } from '../../../lib/snapshot/names.js';
 import { readVerification, writeVerification } from '../../../lib/snapshot/statements.js';
-import { mortalStore, stumblingStore, type FailingStore } from '../../support/failing-store.js';
+import { mortalStore, quotaStore, stumblingStore, type FailingStore } from '../../support/failing-store.js';
 import { folderStore, type FolderStore } from '../../support/folder-store.js';
 import { findingsOf, makeSnapshot, UNSIGNED } from '../../support/made-snapshots.js';
 import { days, daysAgo, listed, namesIn, noon, pruneIn, TWO } from '../prune/bench.js';
@@ -168,6 +168,50 @@ describe('a second store without time for its replication', () => {
     const message = 'The second store has nothing of the last 24 hours: 2 snapshots wait to be copied';
     await expect(turn()).rejects.toMatchObject({ code: 'incomplete', message });
   });
+});
+
+describe('a full second store', () => {
+  const upkeepInto = (target: ObjectStore, keepLast: number) => {
+    const clock = noon();
+    const ports = { clock, log: silentLog(), own: null, signer: UNSIGNED, store: store() };
+    const budget = { deadline: clock.now() + 600_000, lastAttempt: true, interrupt: new AbortController().signal };
+    return upkeepStep(ports, { replica: () => target, settings: () => ({ ...TWO, keepLast }) }, budget);
+  };
+  const sizeOf = async (at: ObjectStore): Promise<number> => {
+    let size = 0;
+    for await (const object of at.list('')) size += object.size;
+    return size;
+  };
+
+  it('is pruned by its own rules, and then gets the new snapshot', async () => {
+    const old = await days(store(), 3);
+    await copy();
+    const full = quotaStore(replica(), (await sizeOf(replica())) + 1_000);
+    const newest = await makeSnapshot(store(), { at: new Date(noon().now() - 3_600_000).toISOString() });
+    expect(await upkeepInto(full, 1)).toMatchObject({ replica: 'done', copied: 1 });
+    expect(await listed(replica())).toEqual([newest]);
+    expect(old).not.toContain(newest);
+  });
+
+  it('whose rules allow no removal is a failure that names the second store', async () => {
+    await days(store(), 2);
+    await copy();
+    const full = quotaStore(replica(), (await sizeOf(replica())) + 1_000);
+    await makeSnapshot(store(), { at: new Date(noon().now() - 3_600_000).toISOString() });
+    await expect(upkeepInto(full, 3)).rejects.toMatchObject({
+      code: 'store-full',
+      message: expect.stringContaining('The second store is still full') as unknown,
+      hint: expect.stringContaining('prune --dry-run --replica --env-file .env') as unknown,
+    });
+  });
+});
+
+it('a lease of the second store that cannot be read is ended with --replica', async () => {
+  await replica().create('leases/prune.json', Buffer.from('{'));
+  const hint: unknown = expect.stringContaining('unlock prune --yes --replica --env-file .env');
+  await expect(copy()).rejects.toMatchObject({ code: 'locked', hint });
+  const pruning = pruneIn({ store: replica(), isReplica: true });
+  await expect(pruning).rejects.toMatchObject({ code: 'locked', hint });
 });
 
 describe.each([
