@@ -10,6 +10,8 @@ import { nameEnvFile, printable, printableJson, redact } from './output/text.js'
 /** The environment and output of a command. */
 export interface Context {
   readonly env: Environment;
+  /** The variables of the file of --env-file alone, without the shell's. Absent without a file. */
+  readonly fileEnv?: Environment;
   readonly json: boolean;
   /** Whether the standard error is a terminal, so that a line can be redrawn. */
   readonly onTerminal: boolean;
@@ -39,7 +41,8 @@ interface OpenContext extends Context {
 }
 
 export async function createContext(options: GlobalOptions, interrupt: AbortSignal): Promise<OpenContext> {
-  const { env, missing } = await withIdentityFile(await loadEnvironment(options.envFile), options.envFile);
+  const fileEnv = options.envFile === undefined ? null : await loadEnvFile(options.envFile);
+  const { env, missing } = await withIdentityFile({ ...environment(), ...fileEnv }, options.envFile);
   const json = options.json === true;
   const { envFile } = options;
   const note = (text: string): void =>
@@ -48,6 +51,7 @@ export async function createContext(options: GlobalOptions, interrupt: AbortSign
   if (missing !== null) note(missing);
   return {
     env,
+    ...(fileEnv === null ? {} : { fileEnv }),
     json,
     onTerminal: process.stderr.isTTY && env['TERM'] !== 'dumb',
     interrupt,
@@ -108,15 +112,14 @@ async function withIdentityFile(
   return { env: { ...env, BACKUP_AGE_IDENTITY: identity }, missing: null };
 }
 
-async function loadEnvironment(file: string | undefined): Promise<Environment> {
-  if (file === undefined) return environment();
+async function loadEnvFile(file: string): Promise<Environment> {
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw new AppError('config', `The file ${JSON.stringify(file)} given with --env-file cannot be read`, {
       hint: 'Give the path of a file of NAME=value lines; `npx soulcaster-backup dev` writes one to .local/env.',
       cause,
     });
   });
-  return { ...environment(), ...parseEnvFile(bytes) };
+  return parseEnvFile(bytes);
 }
 
 /** A log that prints warnings and errors only, since commands report their progress themselves; with DEBUG=1 everything. */

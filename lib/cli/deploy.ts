@@ -45,11 +45,17 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
   }
   if (options.dryRun !== true && options.yes !== true) assertCanPrompt(DRY_RUN_FIRST);
   const ports = connect(env, ['clock', 'deployments', 'variables']);
-  const wanted = functionVariables(env);
+  const wanted = functionVariables(context.fileEnv ?? env);
   const plan = await planVariables(ports, project, wanted);
   const newest = await ports.deployments.newest(project);
   const builds = newest !== null && (options.rebuild === true || isStale(newest, plan));
   context.print(planView(project, plan, newest, builds));
+  const shellOnly = Object.keys(functionVariables(env)).filter((name) => !(name in wanted));
+  if (shellOnly.length > 0) {
+    context.note(
+      `warning: ${shellOnly.join(', ')} ${shellOnly.length === 1 ? 'is' : 'are'} set in this shell and not in the file of --env-file, so not deployed`,
+    );
+  }
   if (options.dryRun === true) {
     context.document({
       project,

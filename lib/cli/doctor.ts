@@ -1,4 +1,3 @@
-import type { Environment } from '../app/config.js';
 import { AppError, toAppError } from '../errors.js';
 import { checkGroups, statusPageGroups, credentialGroups } from '../app/checks.js';
 import { functionVariables } from '../app/config/names.js';
@@ -31,7 +30,7 @@ export async function doctor(context: Context, options: DoctorOptions): Promise<
 
 async function checkDeployment(context: Context, clock: Clock, address: string | true): Promise<number> {
   const { env } = context;
-  const outside = deploymentToCheck(env, clock, address === true ? (env['PUBLIC_URL'] ?? '') : address);
+  const outside = deploymentToCheck(context, clock, address === true ? (env['PUBLIC_URL'] ?? '') : address);
   context.print(`${outside.url}, from outside:`);
   const first = await runAndPrintChecks(context, clock, [reachChecks(outside)]);
   // If something else answers in place of the program, all other checks would fail as well.
@@ -40,7 +39,7 @@ async function checkDeployment(context: Context, clock: Clock, address: string |
 }
 
 /** Throws `usage` for an invalid address. */
-function deploymentToCheck(env: Environment, clock: Clock, address: string): ProbedDeployment {
+function deploymentToCheck({ env, fileEnv = env }: Context, clock: Clock, address: string): ProbedDeployment {
   const url = URL.canParse(address) ? new URL(address) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.pathname !== '/') {
     throw new AppError('usage', 'The address of the deployment is not valid', {
@@ -53,7 +52,7 @@ function deploymentToCheck(env: Environment, clock: Clock, address: string): Pro
     client: () => connectDeployment(url.origin),
     expected: deploymentOf(env),
     secrets,
-    variables: Object.keys(functionVariables(env)),
+    variables: Object.keys(functionVariables(fileEnv)),
     sign: (body) => signWebhook(env, body),
     now: () => clock.now(),
   };

@@ -30,7 +30,9 @@ describe('from nothing to a guarded deployment', () => {
     expect(withoutSecrets(made, clouds.answers).code).toBe(0);
     const env = parseEnvFile(readFileSync(file()));
 
-    const deployed = withoutSecrets(await cli(['deploy', '--yes', '--json', '--env-file', file()]), env);
+    // Left in the operator's shell by something else.
+    const shell = { RETENTION_KEEP_LAST: '50' };
+    const deployed = withoutSecrets(await cli(['deploy', '--yes', '--json', '--env-file', file()], shell), env);
     const { steps } = JSON.parse(deployed.stdout) as { steps: { step: string; state: string }[] };
     expect([deployed.code, deployed.stderr]).toEqual([0, expect.not.stringContaining('error:')]);
     expect(steps.filter(({ state }) => state === 'failed')).toEqual([]);
@@ -42,6 +44,8 @@ describe('from nothing to a guarded deployment', () => {
     for (const name of ['UPSTASH_API_KEY', 'VERCEL_API_TOKEN', 'BACKUP_AGE_IDENTITY', 'BACKUP_AGE_IDENTITY_FILE']) {
       expect(names).not.toContain(name);
     }
+    expect(names).not.toContain('RETENTION_KEEP_LAST');
+    expect(deployed.stderr).toContain('RETENTION_KEEP_LAST is set in this shell and not in the file');
     const typeOf = (name: string) => variables.find(({ key }) => key === name)?.type;
     expect([typeOf('CRON_SECRET'), typeOf('BACKUP_STORE')]).toEqual(['sensitive', 'encrypted']);
 
