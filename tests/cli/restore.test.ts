@@ -104,7 +104,7 @@ describe('restore --yes', () => {
     await redis(url, 'HSET', `project:${project}`, 'name', 'before');
     const { stdout } = await cli(['restore', '--project', project, '--yes'], env);
     const undo =
-      /^ +undo +npx soulcaster-backup (restore \S+ --project \S+) --env-file \.env$/m.exec(stdout)?.[1] ?? '';
+      /^ +undo +npx soulcaster-backup (restore \S+ --project \S+)$/m.exec(stdout)?.[1] ?? '';
     await redis(url, 'SET', 'stray:key', 'newer');
     expect((await cli([...undo.split(' '), '--yes'], env)).code).toBe(0);
     expect(await redis(url, 'HGET', `project:${project}`, 'name')).toBe('before');
