@@ -103,8 +103,7 @@ describe('restore --yes', () => {
   it('prints an undo command for one project that restores only that project', async () => {
     await redis(url, 'HSET', `project:${project}`, 'name', 'before');
     const { stdout } = await cli(['restore', '--project', project, '--yes'], env);
-    const undo =
-      /^ +undo +npx soulcaster-backup (restore \S+ --project \S+)$/m.exec(stdout)?.[1] ?? '';
+    const undo = /^ +undo +npx soulcaster-backup (restore \S+ --project \S+)$/m.exec(stdout)?.[1] ?? '';
     await redis(url, 'SET', 'stray:key', 'newer');
     expect((await cli([...undo.split(' '), '--yes'], env)).code).toBe(0);
     expect(await redis(url, 'HGET', `project:${project}`, 'name')).toBe('before');
