@@ -56,7 +56,8 @@ const retentionSection = z
   .superRefine((value, context) => {
     const { RETENTION_KEEP_LAST: last, RETENTION_KEEP_WITHIN_DAYS: within } = value;
     const { RETENTION_KEEP_DAILY: daily, RETENTION_KEEP_WEEKLY: weekly, RETENTION_KEEP_MONTHLY: monthly } = value;
-    if (last + within + daily + weekly + monthly > 0) return;
+    // The fields of an invalid value are checked too; the sum of such values says nothing.
+    if (last + within + daily + weekly + monthly !== 0) return;
     const message = 'and all other RETENTION_KEEP_ variables are 0: no snapshot would be kept';
     context.addIssue({ code: 'custom', path: ['RETENTION_KEEP_LAST'], message });
   });
