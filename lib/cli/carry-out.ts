@@ -40,14 +40,7 @@ export async function carryOut(context: Context, app: Runner, started: Started, 
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'running in this process'}`);
   if (!app.queued) return workInProcess(context, app, id);
   await handOver(app.engine, id);
-  return follow(
-    context,
-    app.ports,
-    id,
-    new AppError('interrupted', `Run ${id} is no longer watched; it continues over the queue`, {
-      hint: `No action is needed. To follow it: \`npx soulcaster-backup run ${id} --watch --env-file .env\`.`,
-    }),
-  );
+  return follow(context, app.ports, id);
 }
 
 /** The error that a run ended with; null if it succeeded. */
@@ -97,9 +90,6 @@ export async function follow(
   context: FollowContext,
   { clock, store }: { readonly clock: Clock; readonly store: ObjectStore },
   id: string,
-  interrupted = new AppError('interrupted', `Run ${id} is no longer watched; it continues`, {
-    hint: `No action is needed: \`npx soulcaster-backup run ${id} --env-file .env\` shows its progress.`,
-  }),
 ): Promise<RunRecord> {
   const printer = createRunPrinter(context, clock);
   try {
@@ -107,12 +97,25 @@ export async function follow(
       const record = await viewRun(store, id);
       printer.update(record);
       if (isOver(record)) return record;
-      if (context.interrupt.aborted) throw interrupted;
+      if (context.interrupt.aborted) throw noLongerWatched(record);
       await clock.sleep(POLL_MS, context.interrupt);
     }
   } finally {
     printer.stop();
   }
+}
+
+/** A run that no attempt has begun may never begin: the functions may not accept it. */
+function noLongerWatched({ attempts, id }: Pick<RunRecord, 'attempts' | 'id'>): AppError {
+  const again = `\`npx soulcaster-backup run ${id} --watch --env-file .env\``;
+  if (attempts > 0) {
+    return new AppError('interrupted', `Run ${id} is no longer watched; it continues over the queue`, {
+      hint: `No action is needed. To follow it: ${again}.`,
+    });
+  }
+  return new AppError('interrupted', `Run ${id} is no longer watched; it has not started yet`, {
+    hint: `Find out whether it starts: ${again}. To end it: \`npx soulcaster-backup cancel ${id} --env-file .env\`.`,
+  });
 }
 
 /** Shows a bar or lines while the run works, and prints once that it waits or is silent. */

@@ -102,8 +102,9 @@ describe('an interrupted backup', () => {
     await until(child, () => told.includes('reading the database'));
     child.kill('SIGINT');
     const { code, stdout } = await ended(child, env);
-    expect([code, JSON.parse(stdout)]).toMatchObject([130, { error: { code: 'interrupted' } }]);
     const id = /run (\S+):/.exec(told)?.[1] ?? '';
+    const hint = expect.stringContaining(`npx soulcaster-backup cancel ${id}`) as unknown;
+    expect([code, JSON.parse(stdout)]).toMatchObject([130, { error: { code: 'interrupted', hint } }]);
     expect((await loadRun(storeApp(env).ports.store, id)).record.state).toBe('running');
   });
 });

@@ -25,11 +25,12 @@ export function waitingWords({ error, resumeAt }: Pick<RunRecord, 'error' | 'res
 export function silenceWords({ attempts, id, lastError, nextAttemptAt }: RunRecord): string {
   const what =
     attempts === 0
-      ? `run ${id} has not started: no message of the queue has arrived for a minute`
+      ? `run ${id} has not started for a minute: no message of the queue has arrived, or the functions do not accept the run, as after a change of BACKUP_SIGNING_KEY that was not deployed`
       : `run ${id} has made no progress for a minute`;
   const why = lastError === null ? '' : `; its last error, at ${lastError.at}: ${lastError.code}: ${lastError.message}`;
   const next = nextAttemptAt === null ? '' : `; the next attempt begins at ${nextAttemptAt} at the latest`;
-  const remedy = '`npx soulcaster-backup doctor --env-file .env` checks whether the queue reaches PUBLIC_URL';
+  const remedy =
+    '`npx soulcaster-backup doctor --env-file .env` checks whether the queue reaches PUBLIC_URL, and `npx soulcaster-backup deploy --env-file .env` sets the keys of the functions';
   return `warning: ${what}${why}${next}. ${remedy}; \`npx soulcaster-backup cancel ${id} --env-file .env\` ends the run.`;
 }
 
