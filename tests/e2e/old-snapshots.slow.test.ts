@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
 import { cli, cliJson, type Variables } from '../cli/fixture.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { startJsonStandIn } from '../support/json-stand-in.js';
 import { differences, dumpDatabase, dumpFromText, openPlain, type PlainDump } from '../support/plain-dump.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';

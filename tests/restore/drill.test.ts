@@ -14,7 +14,7 @@ import type { RunRecord } from '../../lib/runs/model.js';
 import { partName } from '../../lib/snapshot/names.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
 import { dumpOf } from '../support/dumps.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { startTestDatabase, type TestDatabase } from '../support/test-database.js';
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type { RedisCommand } from '../../lib/ports/redis.js';
 import type { Proof } from '../../lib/restore/proof.js';
-import { describeEngines, type TestEngine } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
+import type { TestEngine } from '../support/engines.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
 const HOUR = 3_600_000;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
 await describeEngines('names that are larger than a reply together', ({ fieldExpiry, program }) => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type { Mode } from '../../lib/restore/model.js';
 import { changes, type Dump } from '../support/dumps.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 
 const PROJECT = 'p';

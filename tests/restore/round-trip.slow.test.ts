@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import fc, { cases } from '../support/fast-check.js';
 import { loadMixed, loadWorkspace } from '../../dev/data/index.js';
 import { changes } from '../support/dumps.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { batch } from '../support/redis-calls.js';
 import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
 import { anyDatabaseOf } from './any-database.js';

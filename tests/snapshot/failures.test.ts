@@ -9,7 +9,7 @@ import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench
 import { intercept, tooLarge, type Hooks } from './intercept.js';
 import { recordsByKey } from './lines.js';
 import { ageEncryptor } from '../../lib/crypto/age.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { systemClock } from '../../lib/services/clock.js';
 import { upstashRedis } from '../../lib/services/upstash-redis/redis.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';

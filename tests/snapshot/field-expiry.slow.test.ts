@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisReply } from '../../lib/ports/redis.js';
 import { probeFieldExpiry } from '../../lib/snapshot/read/field-expiry.js';
 import { fromText } from '../../lib/soulcaster/text.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { intercept, isAbout } from './intercept.js';
 import { recordsByKey } from './lines.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import fc, { cases } from '../support/fast-check.js';
 import { loadMixed, loadWorkspace } from '../../dev/data/index.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { batch, type Command } from '../support/redis-calls.js';
 import { anyBytes, anyScore, someBytes } from '../restore/any-database.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';

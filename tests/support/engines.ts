@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, it } from '@jest/globals';
 
 const run = promisify(execFile);
 const UNPACK = join(import.meta.dirname, 'engines/unpack.sh');
@@ -61,27 +60,3 @@ async function newerServers(): Promise<{ readonly path: string } | { readonly mi
 }
 
 const suiteName = (): string => process.env['ENGINES_SUITE'] ?? 'testing';
-
-/**
- * A suite once for each engine that `isFor` names; one that is missing is named as skipped, and fails where CI=true asks
- * for all.
- */
-export async function describeEngines(
-  title: string,
-  suite: (engine: TestEngine) => void,
-  isFor: (engine: TestEngine) => boolean = () => true,
-): Promise<void> {
-  for (const engine of await engines()) {
-    if ('program' in engine) {
-      if (!isFor(engine)) continue;
-      describe(`${title} (${engine.name})`, () => suite(engine));
-      continue;
-    }
-    const words = `not tested on ${engine.name}: ${engine.missing}`;
-    if (process.env['CI'] !== 'true') describe.skip(title, () => it(words, () => undefined));
-    else
-      it(`${title} (${engine.name})`, () => {
-        throw new Error(words);
-      });
-  }
-}

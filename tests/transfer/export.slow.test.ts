@@ -17,7 +17,7 @@ import type { ExportFormat } from '../../lib/transfer/formats.js';
 import { finalizeStaged } from '../../lib/transfer/publish.js';
 import { writeOutFile } from '../../lib/transfer/write/out-file.js';
 import { anyDatabaseOf } from '../restore/any-database.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { batch } from '../support/redis-calls.js';
 import { dumpDatabase, openPlain } from '../support/plain-dump.js';
 import { NOW } from '../support/restore-bench.js';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { batch } from '../support/redis-calls.js';
 import { dumpDatabase, openPlain } from '../support/plain-dump.js';
 import { startTestDatabase } from '../support/test-database.js';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import fc, { cases } from '../support/fast-check.js';
 import { loadMixed, loadWorkspace } from '../../dev/data/index.js';
 import { anyDatabaseOf } from '../restore/any-database.js';
-import { describeEngines } from '../support/engines.js';
+import { describeEngines } from '../support/describe-engines.js';
 import { changes } from '../support/dumps.js';
 import { batch, type Command } from '../support/redis-calls.js';
 import { dumpDatabase, openPlain } from '../support/plain-dump.js';

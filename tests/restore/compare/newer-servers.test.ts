@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RecordLine } from '../../../lib/snapshot/record.js';
 import { intercept, isAbout } from '../../snapshot/intercept.js';
-import { describeEngines } from '../../support/engines.js';
+import { describeEngines } from '../../support/describe-engines.js';
 import { openSnapshotBench, type SnapshotBench } from '../../support/snapshot-bench.js';
 import { compared, unequal } from './bench.js';
 
