@@ -10,7 +10,7 @@ import { type Started, handOver } from '../runs/engine.js';
 import { leaseHeldError } from '../runs/lease.js';
 import { viewRun } from '../runs/summary.js';
 import { loadRun } from '../runs/records.js';
-import { fieldsOf } from '../restore/result.js';
+import { fieldsOf } from '../runs/traits.js';
 import { canSign } from '../snapshot/tombstone.js';
 import type { Context } from './context.js';
 import { finish } from './output/report-error.js';

@@ -18,7 +18,7 @@ import type { Context } from './context.js';
 import { droppedOf, planOf, reportOf, droppedText, planText, reportText } from './reindex/view.js';
 import { canPrompt, confirmTyped } from './prompt.js';
 import { errorDocument, printError } from './output/report-error.js';
-import { fieldsOf } from '../restore/result.js';
+import { fieldsOf } from '../runs/traits.js';
 
 export interface ReindexOptions {
   readonly project?: string;

@@ -107,13 +107,6 @@ export function restoredResult(result: Json): RestoredResult | null {
   return restoredSchema.safeParse(result).data ?? null;
 }
 
-const fieldsSchema = z.record(z.string(), z.json());
-
-/** The fields of a result; none when it is not an object. */
-export function fieldsOf(result: Json): Readonly<Record<string, Json>> {
-  return fieldsSchema.safeParse(result).data ?? {};
-}
-
 /**
  * The snapshot and the database of a restore, for people. Sources by their first digits. No host: this is stored with
  * the run. A type, not an interface: it is JSON.

@@ -3,7 +3,8 @@ import type { Encryptor } from '../ports/crypto.js';
 import { openNames } from '../snapshot/ledger.js';
 import type { Imported, LedgerKey, Manifest } from '../snapshot/manifest.js';
 import { fromText } from '../soulcaster/text.js';
-import { coversSelection, SELECT_ALL, type Selection } from '../soulcaster/selection.js';
+import { coversScope } from '../runs/traits.js';
+import { SELECT_ALL, type Selection } from '../soulcaster/selection.js';
 import { scopeSchema, type Mode, type Scope } from './model.js';
 import { scopeWords, restoreCommand } from './scope-words.js';
 import { projectsOf, sameScope, selectionOf } from './scope.js';
@@ -63,7 +64,7 @@ export async function assertScopeHeld(
   if (partial === true && undoes !== undefined) {
     const undone = await undoneScope(encryptor, undoes);
     const held = undone === null ? null : { ...SELECT_ALL, projects: projectsOf(undone) };
-    if (held !== null && held.projects.length > 0 && coversSelection(held, wanted)) return;
+    if (held !== null && held.projects.length > 0 && coversScope(held, wanted)) return;
     throw usageError(
       `Snapshot ${id} was taken before a restore of ${undone === null ? 'some projects' : scopeWords(undone)} and holds no key of other projects: replacing them by it would remove them. Nothing was written`,
       `To undo that restore, give no scope: \`npx soulcaster-backup restore ${id} --env-file .env\`. For everything: \`${restoreCommand('latest', { scope: { all: true }, target })}\`.`,
@@ -71,7 +72,7 @@ export async function assertScopeHeld(
   }
   if (imported?.selection === undefined || 'all' in scope) return;
   const held = await selectedIn(encryptor, imported);
-  if (held !== null && coversSelection(held, wanted)) return;
+  if (held !== null && coversScope(held, wanted)) return;
   throw usageError(
     `${selectionNote(id, imported)}: replacing ${scopeWords(scope)} by it could remove keys that it does not hold. Nothing was written`,
     'Restore it with --mode merge or missing, or give the scope that it was exported with.',

@@ -140,12 +140,11 @@ export async function endedSince(ports: MarkStores, source: string, before: Ende
 }
 
 async function endedMarks(
-  { marksElsewhere, store }: MarkStores,
+  ports: MarkStores,
   source: string,
 ): Promise<{ readonly here: readonly Ended[]; readonly there: readonly Ended[] | null }> {
-  const other = marksElsewhere?.() ?? null;
-  const there = other === null ? null : await loadMarks(other, marksName(source)).catch(() => null);
-  return { here: (await loadMarks(store, marksName(source))).ended, there: there?.ended ?? null };
+  const [here = NO_MARKS, there] = await inBothStores(ports, (each) => loadMarks(each, marksName(source)));
+  return { here: here.ended, there: there?.ended ?? null };
 }
 
 /** Throws `not-restorable` where a restore into the database `host` began and is not known to have succeeded. */

@@ -83,18 +83,6 @@ export function selectsAll({ projects, families, matches, keys }: Selection): bo
   return projects.length + families.length + matches.length + keys.length === 0;
 }
 
-/**
- * Whether the entries show that the first selection includes every key of the second: each list of the first is empty, or
- * contains all entries of the second's list.
- */
-export function coversSelection(first: Selection, second: Selection): boolean {
-  const text = (entry: Text): string => JSON.stringify(entry);
-  return (['projects', 'families', 'matches', 'keys'] as const).every((kind) => {
-    const [held, wanted] = [new Set(first[kind].map(text)), second[kind].map(text)];
-    return held.size === 0 || (wanted.length > 0 && wanted.every((entry) => held.has(entry)));
-  });
-}
-
 /** Whether `keyMatcher` needs facts, because a key may belong to a selected project without naming it. */
 export function needsFacts({ projects, families }: Selection): boolean {
   return projects.length > 0 && (families.length === 0 || families.some((family) => NEED_FACTS.has(family)));

@@ -1,7 +1,8 @@
 import { hostOf } from '../../app/connect/database.js';
 import { AppError } from '../../errors.js';
 import type { RunRecord } from '../../runs/model.js';
-import { fieldsOf, dryRunResult, restoredResult } from '../../restore/result.js';
+import { dryRunResult, restoredResult } from '../../restore/result.js';
+import { fieldsOf } from '../../runs/traits.js';
 import type { Environment } from '../../app/config.js';
 import type { Json } from '../../json.js';
 import type { Encryptor } from '../../ports/crypto.js';
