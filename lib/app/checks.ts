@@ -9,12 +9,20 @@ import {
   guardScheduleOf,
 } from './connect.js';
 import { connectNextIndex } from './connect/indexes.js';
-import { connectTrust, protectedDatabase } from './connect/database.js';
+import { connectTrust } from './connect/database.js';
 import { connectPlainReplica, connectPlainStore, sharesBucket } from './connect/stores.js';
+import { loadErasures } from '../snapshot/erasures.js';
+import { secondErasures } from './app.js';
 import type { Condition } from '../monitoring/alerts/condition.js';
-import { erasureGroups } from './erasure-checks.js';
+import { accountGroups, credentialGroups, groupMakers, unlabelledDatabase } from './account-checks.js';
 import { loadIndexCondition } from '../monitoring/alerts/from-index.js';
-import { publicUrlChecks, secretChecks, encryptionChecks, signatureChecks } from '../health/checks/keys.js';
+import {
+  erasuresCheck,
+  publicUrlChecks,
+  secretChecks,
+  encryptionChecks,
+  signatureChecks,
+} from '../health/checks/keys.js';
 import {
   operatorDrillCheck,
   alertChecks,
@@ -22,7 +30,6 @@ import {
   scheduleCheck,
   schedulerChecks,
 } from '../monitoring/checks.js';
-import { accountChecks, hostingChecks, providerChecks } from '../health/checks/vendors.js';
 import { sendTestAlert } from '../monitoring/alerts/messages.js';
 import { EMBEDDER_KEYS } from '../services/embedders.js';
 import { promiseChecks } from '../health/checks/promises.js';
@@ -42,18 +49,8 @@ import { drills } from '../restore/drill/record.js';
 import { ownDrills } from '../monitoring/facts.js';
 import { readState, type GuardState } from '../monitoring/state.js';
 import { apartCheck, storeChecks } from '../health/checks/store.js';
-import { storedExpiry } from '../health/credentials/expiry.js';
-import { githubAppChecks, type AppCheck, githubTokenChecks, type TokenCheck } from '../health/credentials/github.js';
-import {
-  notConfigured,
-  notConfiguredButNeeded,
-  ok,
-  warn,
-  type CheckGroup,
-  type Observation,
-} from '../health/doctor.js';
+import { ok, warn, type CheckGroup, type Observation } from '../health/doctor.js';
 import type { Clock, RedisPort } from '../ports/index.js';
-import { PROVIDERS, type Provider } from '../ports/provider-status.js';
 import { silentLog } from './in-process.js';
 import { dimensionsOf } from './live-services.js';
 import { alertRules, configuredIndex, retentionSettings } from './settings.js';
@@ -202,33 +199,6 @@ function serviceGroups(env: Environment, clock: Clock, unattended: boolean): Che
   ];
 }
 
-const PROJECTS = ['SOULCASTER_BACKUP_PROJECT', 'SOULCASTER_BACKEND_PROJECT', 'SOULCASTER_DASHBOARD_PROJECT'];
-
-/** Credentials for the vendors' accounts, which only an operator's machine has. */
-function accountGroups(env: Environment): CheckGroup[] {
-  const { group } = groupMakers(env);
-  const named = PROJECTS.flatMap((variable): [string, string][] => {
-    const project = env[variable] ?? '';
-    return project === '' ? [] : [[variable, project]];
-  });
-  return [
-    group('vercel', ['VERCEL_API_TOKEN'], 'VERCEL_API_TOKEN is not set: nothing is deployed or rotated from here', () =>
-      hostingChecks(() => connect(env, ['projects', 'variables']), Object.fromEntries(named)),
-    ),
-    group(
-      'upstash-account',
-      ['UPSTASH_EMAIL', 'UPSTASH_API_KEY'],
-      'UPSTASH_API_KEY is not set: Upstash’s own backups cannot be reached from here',
-      () =>
-        accountChecks(
-          () => connect(env, ['account']).account,
-          () => loadConfig(env, ['account']).account.UPSTASH_REDIS_ID,
-          unlabelledDatabase(env).host,
-        ),
-    ),
-  ];
-}
-
 async function lastDrillVerdict(env: Environment, clock: Clock): Promise<DrillView | null> {
   const trust = await connectTrust({ ...env, BACKUP_LABEL: '' }, { clock, ...connect(env, ['signer', 'store']) });
   return lastVerdict(await ownDrills(trust, () => drills(trust.store, trust.own)), clock.now());
@@ -243,6 +213,18 @@ async function otherModelCondition(env: Environment): Promise<Condition | null> 
   }
 }
 
+/** None where snapshots are encrypted and no identity is set: the list cannot be opened there, and nothing is restored there. */
+function erasureGroups(env: Environment): CheckGroup[] {
+  const canOpen = isSet(env, 'BACKUP_AGE_IDENTITY') || !isSet(env, 'BACKUP_AGE_RECIPIENTS');
+  if (!canOpen || !isSet(env, 'BACKUP_STORE')) return [];
+
+  return [
+    erasuresCheck((onUnread) =>
+      loadErasures(connect(env, ['encryptor', 'store'], { log: QUIET }), secondErasures(env, QUIET, onUnread)),
+    ),
+  ];
+}
+
 /** The protected database, without long retries; null if it is not configured, or wrongly. */
 function primaryRedis(env: Environment): RedisPort | null {
   return problemOfSection(env, 'redis') === null ? connect(env, ['redis'], { impatient: true }).redis : null;
@@ -252,9 +234,6 @@ function primaryRedis(env: Environment): RedisPort | null {
 function configuredIndexName(env: Environment): string | null {
   return problemOfSection(env, 'vector') === null ? connect(env, ['vectors']).vectors.place.index : null;
 }
-
-/** Ignores BACKUP_LABEL, so that an invalid label fails its own check and no other. */
-const unlabelledDatabase = (env: Environment) => protectedDatabase({ ...env, BACKUP_LABEL: '' });
 
 function scheduleChecks(env: Environment): CheckGroup {
   const wanted = guardScheduleOf(env);
@@ -268,49 +247,6 @@ async function guardStateOrNull(env: Environment): Promise<GuardState | null> {
   } catch {
     return null;
   }
-}
-
-/**
- * One group for each credential of the application: GitHub's token and OAuth app. The expiry of a token is saved in the store,
- * if there is one, because GitHub no longer reports it after the token has expired.
- */
-export function credentialGroups(env: Environment, clock: Clock): CheckGroup[] {
-  const { group } = groupMakers(env);
-  const github = () => connect(env, ['github']).github;
-  const expiry = storedExpiry(() => connect(env, ['store']).store);
-  return [
-    group('github-token', ['GITHUB_TOKEN'], 'GITHUB_TOKEN is not set: the token of the backend is not checked', () =>
-      githubTokenChecks(github, { clock, expiry }, () => tokenCheck(env)),
-    ),
-    group('github-app', ['GITHUB_ID', 'GITHUB_SECRET'], 'GITHUB_ID is not set: the OAuth app is not checked', () =>
-      githubAppChecks(github, () => appCheck(env)),
-    ),
-  ];
-}
-
-/** Status pages of the providers in use: AWS if the bucket is there, Google if it embeds. */
-export function statusPageGroups(env: Environment): CheckGroup[] {
-  const onAws = (env['BACKUP_STORE'] ?? '').startsWith('s3://') && !isSet(env, 'S3_ENDPOINT');
-  const onGoogle = isSet(env, 'GEMINI_API_KEY') && !isSet(env, 'GEMINI_BASE_URL');
-  const unused: Provider[] = [...(onAws ? [] : ['aws' as const]), ...(onGoogle ? [] : ['google' as const])];
-  const used = new Set(PROVIDERS.filter((provider) => !unused.includes(provider)));
-  const region = isSet(env, 'S3_REGION') ? (env['S3_REGION'] ?? null) : null;
-  return providerChecks({ status: connect(env, ['providers']).providers, used, region });
-}
-
-interface Groups {
-  readonly needed: MakeGroup;
-  readonly group: MakeGroup;
-}
-
-type MakeGroup = (name: string, variables: readonly string[], meaning: string, make: () => CheckGroup) => CheckGroup;
-
-function groupMakers(env: Environment): Groups {
-  const isAnySet = (variables: readonly string[]): boolean => variables.some((name) => isSet(env, name));
-  return {
-    needed: (name, variables, meaning, make) => (isAnySet(variables) ? make() : notConfiguredButNeeded(name, meaning)),
-    group: (name, variables, meaning, make) => (isAnySet(variables) ? make() : notConfigured(name, meaning)),
-  };
 }
 
 /** Throws `config` for invalid limits; warns of variables that are set but not read by this program. */
@@ -329,17 +265,6 @@ function checkVariables(env: Environment): Observation {
 function checkRetention(env: Environment): Observation {
   const { keepLast, keepDaily, keepWeekly, keepMonthly } = retentionSettings(env);
   return ok(`keeps the last ${keepLast}, and ${keepDaily} daily, ${keepWeekly} weekly and ${keepMonthly} monthly`);
-}
-
-function tokenCheck(env: Environment): TokenCheck {
-  const { GITHUB_CHECK_REPOS, GITHUB_TOKEN } = loadConfig(env, ['github']).github;
-  return { token: GITHUB_TOKEN ?? '', repositories: GITHUB_CHECK_REPOS };
-}
-
-/** Throws `config` when half of the pair is missing. */
-function appCheck(env: Environment): AppCheck {
-  const { GITHUB_ID, GITHUB_SECRET } = loadConfig(env, ['github', 'githubApp']).githubApp;
-  return { clientId: GITHUB_ID, clientSecret: GITHUB_SECRET };
 }
 
 function accessSecret(env: Environment, variable: 'CRON_SECRET' | 'ADMIN_TOKEN', section: 'cron' | 'admin') {

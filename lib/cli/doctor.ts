@@ -1,5 +1,6 @@
 import { AppError, toAppError } from '../errors.js';
-import { checkGroups, statusPageGroups, credentialGroups } from '../app/checks.js';
+import { credentialGroups, statusPageGroups } from '../app/account-checks.js';
+import { checkGroups } from '../app/checks.js';
 import { functionVariables } from '../app/config/names.js';
 import { connect, connectDeployment, signWebhook } from '../app/connect.js';
 import { deploymentOf } from '../app/connect/database.js';
