@@ -10,6 +10,7 @@ import {
   type StreamValue,
 } from '../../snapshot/record.js';
 import { fromText, type Text } from '../../soulcaster/text.js';
+import { isEmpty } from '../write/size.js';
 import { elementBag, frame, sameState, streamDigest, type ElementBag, type StreamState } from './digests.js';
 
 /** The first difference, in this order. */
@@ -20,7 +21,7 @@ export interface Content {
   readonly type: RecordType;
   /** Undefined when the key does not expire. */
   readonly expiry: ExpiryTime | undefined;
-  /** Digest of the expiry of single fields, without those that expire soon. */
+  /** Digest of the expiry of single fields, without those that expire soon; empty where it is not compared. */
   readonly fields: string;
   /** Fields that expire before the horizon: they are not in `fields` and `value`. */
   readonly leaving: LeavingFields;
@@ -54,20 +55,56 @@ export interface FieldRule {
 /** Builds the content of a record line by line, beginning with `first`, which has the expiry of the whole record. */
 export function contentBuilder(first: RecordLine, { fieldExpiry, horizon }: FieldRule): ContentBuilder {
   const value = valueDigest(first.t);
-  const fields = elementBag({ named: true });
+  const fields = fieldExpiry ? elementBag({ named: true }) : null;
   const leaving = new Map<bigint, LeavingField>();
   const add = (whole: RecordLine): void => {
     const line = fieldExpiry ? withoutLeaving(whole, horizon, leaving) : whole;
     value.add(line);
-    if (!fieldExpiry) return;
+    if (fields === null) return;
     for (const [field, time] of line.fx ?? []) fields.add(fromText(field), Buffer.from(String(toArgument(time))));
   };
   add(first);
   return {
     add,
-    finish: () => ({ type: first.t, expiry: first.x, fields: fields.digest(), leaving, ...value.finish() }),
+    finish: () => ({ type: first.t, expiry: first.x, fields: fields?.digest() ?? '', leaving, ...value.finish() }),
   };
 }
+
+/**
+ * Whether two lines of whole values, without expiry of fields, plainly hold the same: their contents are then equal, and no
+ * digest is needed. Where it says no, they may be equal all the same: binary names and scores in another form are left to the digests.
+ */
+export function isSameLine(a: RecordLine, b: RecordLine): boolean {
+  if (a.t !== b.t || a.t === 'stream' || a.fx !== undefined || b.fx !== undefined || isEmpty(a)) return false;
+  if (!sameExpiry(a.x, b.x)) return false;
+  return Array.isArray(a.v) && Array.isArray(b.v) && a.t !== 'list' ? haveSameElements(a.v, b.v) : areSame(a.v, b.v);
+}
+
+function areSame(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, at) => areSame(item, b[at]));
+  return a === b || (isBinary(a) && isBinary(b) && a.b === b.b);
+}
+
+function isBinary(value: unknown): value is Exclude<Text, string> {
+  return typeof value === 'object' && value !== null && 'b' in value;
+}
+
+type Element = Text | readonly [Text, Text];
+
+/** A server returns the elements of a large hash, set or zset in an order that depends on its process. */
+function haveSameElements(a: readonly Element[], b: readonly Element[]): boolean {
+  if (a.length !== b.length) return false;
+  const values = new Map<Text, Text>();
+  for (const element of a) values.set(nameIn(element), valueIn(element));
+  // Each is removed, so that an element that is repeated does not stand for one that is missing.
+  return b.every((element) => {
+    const name = nameIn(element);
+    return areSame(values.get(name), valueIn(element)) && values.delete(name);
+  });
+}
+
+const nameIn = (element: Element): Text => (Array.isArray(element) ? element[0] : element) as Text;
+const valueIn = (element: Element): Text => (Array.isArray(element) ? element[1] : '') as Text;
 
 /** Whether the whole content has expired at `now`. */
 export function isOver({ empty, leaving, expiry }: Content, now: number): boolean {

@@ -1,13 +1,21 @@
 import pMap, { pMapIterable } from 'p-map';
 import { isSentJson, type RedisPort, type WireValue } from '../../ports/redis.js';
 import { pipelineInHalves } from '../../redis/halving.js';
-import { parseExpiry, sameExpiry, isRecordType, keyOf, type RecordType } from '../../snapshot/record.js';
+import { isDue, parseExpiry, sameExpiry, isRecordType, keyOf, type RecordType } from '../../snapshot/record.js';
 import type { ReadOutcome, TypedKey } from '../../snapshot/read/batch.js';
 import { readValues } from '../../snapshot/read/field-expiry.js';
-import { asBuffer, isSent, type FreshLine } from '../../snapshot/sent-value.js';
+import { asBuffer, isSent, recordOf, type FreshLine } from '../../snapshot/sent-value.js';
 import { pageSizes, normalType, type PageSizes } from '../../snapshot/scan/pages.js';
 import type { TargetRecord } from '../model.js';
-import { contentBuilder, differenceOf, isOver, type Content, type FieldRule, type Difference } from './content.js';
+import {
+  contentBuilder,
+  differenceOf,
+  isOver,
+  isSameLine,
+  type Content,
+  type FieldRule,
+  type Difference,
+} from './content.js';
 import { readLive, readRefusedError, stopIfAborted, type LiveState } from './read-live.js';
 
 export type Live = 'equal' | 'different' | 'absent';
@@ -132,9 +140,15 @@ async function drain(
   return content?.finish() ?? null;
 }
 
-/** The name is in the request, the value in its reply. */
+/** About the size of a record's name, which is in the request, and of its value, which is in the reply. */
 function sizeOf({ first }: TargetRecord): number {
-  return JSON.stringify(first.v).length + JSON.stringify(first.k).length;
+  return lengthOf(first.k) + lengthOf(first.v);
+}
+
+function lengthOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + lengthOf(item), 0);
+  return JSON.stringify(value).length;
 }
 
 /** Keys of one batch that need further requests and are read concurrently: streams, big values, and keys of another type. */
@@ -213,11 +227,16 @@ async function compareOne(
   options: CompareOptions,
 ): Promise<Comparison> {
   const { record, rule } = candidate;
+  const found = outcome.kind === 'line' && outcome.changed === undefined ? outcome.line : null;
+  if (candidate.big === null && found !== null && isSameLine(record.first, recordOf(found))) {
+    const { x } = record.first;
+    const over = x !== undefined && isDue(x, options.now());
+    return { record, live: 'equal', difference: null, over, unsavable: false, inFlight: false, found };
+  }
   const live = await readLive(redis, typedKey(candidate), outcome, { rule, signal: options.signal });
   const wanted = candidate.big ?? contentBuilder(record.first, rule).finish();
   const now = options.now();
   const over = isOver(wanted, now);
-  const found = outcome.kind === 'line' && outcome.changed === undefined ? outcome.line : null;
   const shared = { record, over, unsavable: isUnsavable(live), inFlight: false, found };
   if (live.kind === 'absent') {
     const equal = wanted.empty && wanted.leaving.size === 0;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { sameJson } from '../../../lib/restore/compare/content.js';
+import { contentBuilder, differenceOf, isSameLine, sameJson } from '../../../lib/restore/compare/content.js';
+import type { RecordLine } from '../../../lib/snapshot/record.js';
 import { elementBag } from '../../../lib/restore/compare/digests.js';
 import fc from '../../support/fast-check.js';
 
@@ -133,5 +134,90 @@ describe('a bag of elements', () => {
     expect(bag.isEmpty()).toBe(true);
     bag.add(Buffer.alloc(0));
     expect(bag.isEmpty()).toBe(false);
+  });
+});
+
+describe('the comparison of two whole lines', () => {
+  const text = fc.oneof(fc.constantFrom('', 'a', 'b'), fc.constantFrom({ b: '/w==' }, { b: '/g==' }));
+  const pairs = fc.array(fc.tuple(text, fc.constantFrom('1', '2')), { maxLength: 3 });
+  const line: fc.Arbitrary<Omit<RecordLine, 'k'>> = fc.oneof(
+    fc.record({ t: fc.constant('string' as const), v: text }),
+    fc.record({ t: fc.constantFrom('list' as const, 'set' as const), v: fc.array(text, { maxLength: 3 }) }),
+    fc.record({ t: fc.constantFrom('hash' as const, 'zset' as const), v: pairs }),
+  );
+  const lines = line.map((each) => ({ k: 'key', ...each }));
+  const RULE = { fieldExpiry: true, horizon: 0 };
+  const differenceBetween = (a: RecordLine, b: RecordLine) =>
+    differenceOf(contentBuilder(a, RULE).finish(), contentBuilder(b, RULE).finish(), 0);
+
+  it('never calls lines the same whose digests differ', () => {
+    fc.assert(
+      fc.property(lines, lines, (a, b) => {
+        if (isSameLine(a, b)) expect(differenceBetween(a, b)).toBeNull();
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it.each<[string, Partial<RecordLine>, Partial<RecordLine>, boolean]>([
+    [
+      'fields in another order',
+      {
+        v: [
+          ['a', '1'],
+          ['b', '2'],
+        ],
+      },
+      {
+        v: [
+          ['b', '2'],
+          ['a', '1'],
+        ],
+      },
+      true,
+    ],
+    [
+      'a value of another field',
+      {
+        v: [
+          ['a', '1'],
+          ['b', '2'],
+        ],
+      },
+      {
+        v: [
+          ['a', '2'],
+          ['b', '1'],
+        ],
+      },
+      false,
+    ],
+    [
+      'a field that is repeated',
+      {
+        v: [
+          ['a', '1'],
+          ['b', '2'],
+        ],
+      },
+      {
+        v: [
+          ['a', '1'],
+          ['a', '1'],
+        ],
+      },
+      false,
+    ],
+    ['a binary value', { v: [['a', { b: '/w==' }]] }, { v: [['a', { b: '/w==' }]] }, true],
+    ['another expiry', { x: 1, v: [['a', '1']] }, { x: 2, v: [['a', '1']] }, false],
+    ['a field with an expiry', { fx: [['a', 1]], v: [['a', '1']] }, { v: [['a', '1']] }, false],
+  ])('knows %s', (_name, a, b, same) => {
+    expect(isSameLine({ k: 'key', t: 'hash', v: [], ...a }, { k: 'key', t: 'hash', v: [], ...b })).toBe(same);
+  });
+
+  it('keeps the order of a list', () => {
+    const list = (v: string[]): RecordLine => ({ k: 'key', t: 'list', v });
+    expect(isSameLine(list(['a', 'b']), list(['a', 'b']))).toBe(true);
+    expect(isSameLine(list(['a', 'b']), list(['b', 'a']))).toBe(false);
   });
 });
