@@ -67,8 +67,7 @@ export async function reportStep(ports: RestorePorts, attempt: Attempt): Promise
   const spent = [proving, inspecting, writing, uniting, planning].reduce(addSpent, context.state.spent);
   const gone = await findGone(context.redis, lasting, context.now());
   const marked = await staysMarked(ports.store, context);
-  if (isProven(proof) && gone === null && !marked)
-    await clearUnfinished(ports, attempt.run.id, context.redis, context.input);
+  if (isProven(proof) && gone === null && !marked) await clearUnfinished(ports, attempt.run.id, context);
   await tidyUp(ports.store, attempt.run.id);
   const error = failureOf(context, { proof, gone, replica: ports.firstStore !== undefined }, projects);
   const vectorScope = vectorScopeOf(context);

@@ -1,6 +1,7 @@
 import { toAppError } from '../errors.js';
 import type { Clock, Log, ObjectStore, RedisPort } from '../ports/index.js';
 import { readAcceptance } from '../snapshot/statements.js';
+import type { Manifest } from '../snapshot/manifest.js';
 import { projectLabel } from '../snapshot/counts.js';
 import { lacksSavableKeys } from '../snapshot/ledger.js';
 import { doubtsOf, isHalfRestoredDoubt } from '../snapshot/summary.js';
@@ -16,7 +17,7 @@ import {
 import { isId } from '../runs/ids.js';
 import type { RunRecord } from '../runs/model.js';
 import type { RestoreContext } from './context.js';
-import type { RestoreInput, Scope } from './model.js';
+import type { Scope } from './model.js';
 import { itemName, sameRestore, restoreCommand } from './scope-words.js';
 import { itemsOf, projectsOf } from './scope.js';
 import { inputOf, parseRestoreCheckpoint } from './checkpoint.js';
@@ -26,7 +27,7 @@ interface MarkPorts extends MarkStores {
   readonly log: Log;
 }
 
-type What = Pick<RestoreInput, 'mode' | 'scope' | 'snapshot'>;
+type What = Pick<RestoreContext, 'input' | 'manifest'>;
 
 /**
  * Marks a database before the first write of a restore: until a proof or an operator ends the mark, its data may be
@@ -52,6 +53,7 @@ export async function markUnfinished(
     ...('all' in scope || 'project' in scope ? {} : { kinds: hashedKinds(scope) }),
     mode,
     snapshot: input.snapshot,
+    ...fileOf(manifest),
     since: new Date(ports.clock.now()).toISOString(),
     kind: isUndo ? 'undo' : 'restore',
     hint: `\`${command}\``,
@@ -76,15 +78,14 @@ export async function markUnfinished(
 /**
  * Ends the marks that a proven restore makes obsolete: its own, and those of earlier restores that it completes.
  * Replacing everything ends all; replacing a project ends those of the project and of parts of it; another mode ends
- * those of the same mode and snapshot: data that another restore left half-written are still there.
+ * those of the same mode and the same snapshot or file: data that another restore left half-written are still there.
  */
 export async function clearUnfinished(
   ports: MarkStores,
   run: string,
-  redis: Pick<RedisPort, 'host'>,
-  what: What,
+  context: What & Pick<RestoreContext, 'redis'>,
 ): Promise<void> {
-  await endMarksOf(ports, redis, (mark) => mark.run === run || covers(what, mark));
+  await endMarksOf(ports, context.redis, (mark) => mark.run === run || covers(context, mark));
 }
 
 /** Removes the mark of a restore that ended before its first write. */
@@ -114,15 +115,23 @@ export async function staysMarked(
   return accepted?.snapshot !== manifest.id || accepted.manifestSha256 !== state.manifestSha256;
 }
 
-function covers({ mode, scope, snapshot }: What, mark: Unfinished): boolean {
-  const isSame = mark.mode === mode && (mark.snapshot === undefined || mark.snapshot === snapshot);
-  if (mode !== 'replace' && !isSame) return false;
+function covers({ input: { mode, scope, snapshot }, manifest }: What, mark: Unfinished): boolean {
+  const isSameFile = mark.file !== undefined && mark.file === fileOf(manifest).file;
+  const isSameSnapshot = mark.snapshot === undefined || mark.snapshot === snapshot || isSameFile;
+  if (mode !== 'replace' && !(mark.mode === mode && isSameSnapshot)) return false;
   if ('all' in scope) return true;
   const inner = mark.kinds ?? ('project' in mark.scope ? { projects: [mark.scope.project] } : {});
   return Object.entries(hashedKinds(scope)).every(([kind, entries]) => {
     const some = inner[kind as Kind] ?? [];
     return some.length > 0 && some.every((entry) => entries.includes(entry));
   });
+}
+
+/** The file of an imported snapshot, by its hash, and the number of the database that was chosen in the file. */
+function fileOf({ imported }: Pick<Manifest, 'imported'>): { readonly file?: string } {
+  if (imported === undefined) return {};
+  const { database, sha256 } = imported;
+  return { file: database === undefined ? sha256 : `${sha256}-${database}` };
 }
 
 type Kind = 'projects' | 'families' | 'matches' | 'keys' | 'items';

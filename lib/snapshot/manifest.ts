@@ -90,7 +90,8 @@ const duplicateSchema = z.object({ part: z.number().int(), line: z.number().int(
  * The file that a snapshot was imported from. `layers`: `age`, `gzip`, outermost first; `format`: `rdb`, `export` and so on.
  * `file`: its name, absent in an encrypted snapshot, because files are named after projects. `selection`: the selection of an
  * export in words, empty in an encrypted snapshot; absent where the file holds everything, or names no selection. `selected`:
- * the selection as JSON of a Selection; absent in older snapshots, and where the export did not store it.
+ * the selection as JSON of a Selection; absent in older snapshots, and where the export did not store it. `database`: the
+ * number of the database that was chosen in the file; absent where none was.
  */
 const importedSchema = z.object({
   file: z.string().optional(),
@@ -98,6 +99,7 @@ const importedSchema = z.object({
   selected: ledgerKeySchema.optional(),
   bytes: z.number().int(),
   sha256: z.string(),
+  database: z.number().int().optional(),
   format: z.string(),
   layers: z.array(z.string()),
 });

@@ -22,6 +22,8 @@ const unfinishedSchema = z.object({
   mode: z.string().optional(),
   /** The snapshot that is restored; absent for a restore by Upstash, and in marks of older versions. */
   snapshot: z.string().optional(),
+  /** The file that this snapshot was made from, as a hash: each reading of a file gives the snapshot another id. */
+  file: z.string().optional(),
   since: z.string(),
   kind: z.string(),
   /** The command that finishes the restore; absent where none is known. */

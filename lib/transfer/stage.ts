@@ -134,7 +134,7 @@ async function stage(
     window: { from: head?.window.from ?? to, to },
     source: sha256(`file ${file.sha256()}`),
     ...(settings.owner === null ? {} : { owner: settings.owner }),
-    imported: describeImport(file),
+    imported: describeImport(file, settings.database),
     dbsize: { before: counts.keys, after: counts.keys },
     parts,
     keyIndex: await writeKeyIndex({ store, encryptor: PLAIN }, { id, fence: 1 }, sections),
@@ -267,13 +267,17 @@ function isIncomplete({ ledger, types }: StagedItems, { skipTypes }: StageSettin
   );
 }
 
-function describeImport({ facts, format, layers, name, sha256: sum, size }: OpenFile): Imported {
+function describeImport(
+  { facts, format, layers, name, sha256: sum, size }: OpenFile,
+  database: number | null,
+): Imported {
   const selection = facts.head?.selection ?? null;
   // The name may hold any characters, and is printed and stored.
   return {
     file: name.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 128),
     bytes: size,
     sha256: sum(),
+    ...(database === null ? {} : { database }),
     format,
     layers: [...layers],
     ...(selection === null ? {} : describeSelection(selection)),

@@ -20,6 +20,7 @@ import {
 import { stumblingStore } from '../support/failing-store.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { trustIn } from '../support/trust.js';
+import { openTransferBench, type TransferBench } from '../transfer/transfer-bench.js';
 
 describe('the record of a restore that broke off', () => {
   let bench: RestoreBench;
@@ -195,6 +196,46 @@ describe('the working objects of a restore', () => {
     expect(run.error?.message).toContain('/parts/part-');
     expect(await unfinishedOf(bench.folder.store, sourceOf(bench.port.host))).toMatchObject([{ run: run.id }]);
     expect(await bench.restore(id)).toMatchObject({ state: 'succeeded', result: { removed: 2, extras: 0 } });
+  });
+});
+
+describe('a restore of a file that broke off', () => {
+  let bench: TransferBench;
+  beforeEach(async () => {
+    bench = await openTransferBench();
+  });
+  afterEach(() => bench.stop());
+
+  const marks = async () => (await unfinishedOf(bench.folder.store, sourceOf(bench.port.host))).map(({ run }) => run);
+  const refusing = () =>
+    intercept(bench.port, {
+      before: (commands) =>
+        commands.some(([name]) => ['SET', 'MSET'].includes(name))
+          ? Promise.reject(new AppError('redis-denied', 'refused', { hint: 'none' }))
+          : Promise.resolve(null),
+    });
+  const lines = (...entries: readonly object[]): string =>
+    entries.map((entry) => `${JSON.stringify({ ttl: -1, type: 'string', size: 1, ...entry })}\n`).join('');
+
+  it.each(['merge', 'missing'] as const)('is finished by the same file, in mode %s', async (mode) => {
+    const path = await bench.file('dump', lines({ db: 0, key: 'key', value: 'v' }));
+    const broken = await bench.restoreFile(path, {}, { mode }, { redis: refusing() });
+    expect(await marks()).toEqual([broken.id]);
+    const other = await bench.file('other', lines({ db: 0, key: 'another', value: 'v' }));
+    expect((await bench.restoreFile(other, {}, { mode })).state).toBe('succeeded');
+    expect(await marks()).toEqual([broken.id]);
+    expect((await bench.restoreFile(path, {}, { mode })).state).toBe('succeeded');
+    expect(await marks()).toEqual([]);
+  });
+
+  it('is not finished by another database of the same file', async () => {
+    const entries = [1, 2].map((db) => ({ db, key: `key:${db}`, value: 'v' }));
+    const path = await bench.file('dump', lines(...entries));
+    const broken = await bench.restoreFile(path, { database: 1 }, { mode: 'merge' }, { redis: refusing() });
+    await bench.restoreFile(path, { database: 2 }, { mode: 'merge' });
+    expect(await marks()).toEqual([broken.id]);
+    await bench.restoreFile(path, { database: 1 }, { mode: 'merge' });
+    expect(await marks()).toEqual([]);
   });
 });
 

@@ -8,7 +8,7 @@ import { finalizeStaged } from '../../lib/transfer/publish.js';
 import { withSnapshotBeside } from '../../lib/transfer/scratch-store.js';
 import { stageFile, type Staged, type StageRequest } from '../../lib/transfer/stage.js';
 import { UNSIGNED } from '../support/made-snapshots.js';
-import { openRestoreBench, type Ask, type RestoreBench } from '../support/restore-bench.js';
+import { openRestoreBench, type Ask, type RestoreBench, type RestoreParts } from '../support/restore-bench.js';
 
 export const PLAIN = ageEncryptor({ recipients: [], identity: null });
 
@@ -22,7 +22,12 @@ export interface TransferBench extends RestoreBench {
   /** Reads a file as `import` does; the caller discards. */
   staged(path: string, request?: Partial<StageRequest>, encryptor?: Encryptor): Promise<Staged>;
   /** Restores a file as `restore FILE` does: everything, in mode replace, unless the request says otherwise. */
-  restoreFile(path: string, request?: Partial<StageRequest>, ask?: Ask): Promise<RunRecord>;
+  restoreFile(
+    path: string,
+    request?: Partial<StageRequest>,
+    ask?: Ask,
+    parts?: Partial<RestoreParts>,
+  ): Promise<RunRecord>;
 }
 
 export async function openTransferBench(program?: string): Promise<TransferBench> {
@@ -54,12 +59,12 @@ export async function openTransferBench(program?: string): Promise<TransferBench
       return join(dirname(bench.database.url), 'dump.rdb');
     },
     staged,
-    async restoreFile(path, request, ask = {}) {
+    async restoreFile(path, request, ask = {}, parts = {}) {
       const file = await staged(path, request);
       try {
         const manifest = await finalizeStaged({ clock: bench.clock, signer: UNSIGNED }, file);
         const store = withSnapshotBeside(bench.folder.store, file.store, manifest.id);
-        return await bench.restore(manifest.id, { fromSource: true, ...ask }, { store });
+        return await bench.restore(manifest.id, { fromSource: true, ...ask }, { ...parts, store });
       } finally {
         await file.store.discard();
       }
