@@ -21,6 +21,8 @@ export interface Context {
   print(text: string): void;
   /** Prints the one JSON document of a command; nothing without --json. */
   document(value: unknown): void;
+  /** For a command that writes an env file: hints name it from now on, in place of the one of --env-file. */
+  nameInHints(file: string): void;
   /** Prints a note to the standard error. */
   note(text: string): void;
   /** Prints warnings and errors of the use cases as notes. */
@@ -44,7 +46,7 @@ export async function createContext(options: GlobalOptions, interrupt: AbortSign
   const fileEnv = options.envFile === undefined ? null : await loadEnvFile(options.envFile);
   const { env, missing } = await withIdentityFile({ ...environment(), ...fileEnv }, options.envFile);
   const json = options.json === true;
-  const { envFile } = options;
+  let { envFile } = options;
   const note = (text: string): void =>
     void process.stderr.write(`${printable(redact(nameEnvFile(text, envFile), env))}\n`);
   const ignored = new Map<string, string>();
@@ -60,6 +62,9 @@ export async function createContext(options: GlobalOptions, interrupt: AbortSign
     },
     document(value) {
       if (json) process.stdout.write(`${printableJson(withIgnored(value, ignored), envFile)}\n`);
+    },
+    nameInHints(file) {
+      envFile = file;
     },
     note,
     log: collectIgnoredObjects(noteLog(note, env['DEBUG'] === '1'), ignored),

@@ -6,7 +6,7 @@ import { AppError, toAppError } from '../errors.js';
 import { costOfLacking, promiseChecks } from '../health/checks/promises.js';
 import { gather } from '../setup/gather.js';
 import type { Prompter, Service, Setup, SetupEvent, Values, Sources } from '../setup/model.js';
-import { adoptCommand, FIRST_SIGNING_KEY, identityFileText, isFirstSigningKey } from '../setup/secrets.js';
+import { ADOPT_COMMAND, FIRST_SIGNING_KEY, identityFileText, isFirstSigningKey } from '../setup/secrets.js';
 import { variablesOf } from '../setup/services.js';
 import type { Context } from './context.js';
 import { formatCheck } from './doctor.js';
@@ -44,6 +44,7 @@ export interface InitOptions extends AnswerOptions {
  * not at all. Exit 1, with nothing written, when a check failed and there is no terminal to decide on.
  */
 export async function init(context: Context, options: InitOptions): Promise<number> {
+  context.nameInHints(options.file);
   await assertFolderWritable(options.file);
   const present = await readIfExists(options.file);
   const before = present === null ? {} : withoutEmpty(parseEnvFile(present));
@@ -85,9 +86,9 @@ export async function init(context: Context, options: InitOptions): Promise<numb
   await offerIdentity(context, options, setup, prompter);
   context.document({ ...described, written: isChanged });
   if (present !== null && isFirstSigningKey(before, setup.values)) {
-    context.note(`BACKUP_SIGNING_KEY ${FIRST_SIGNING_KEY}: ${adoptCommand(options.file)}`);
+    context.note(`BACKUP_SIGNING_KEY ${FIRST_SIGNING_KEY}: ${ADOPT_COMMAND}`);
   }
-  context.note(`Next: npx soulcaster-backup ${nextCommand(setup)} --env-file ${options.file}`);
+  context.note(`Next: npx soulcaster-backup ${nextCommand(setup)} --env-file .env`);
   return 0;
 }
 

@@ -8,7 +8,7 @@ import {
   recipientsOf,
 } from '../app/connect/stores.js';
 import {
-  adoptCommand,
+  ADOPT_COMMAND,
   CALLER_SECRETS,
   generateSecret,
   identityFileText,
@@ -122,6 +122,7 @@ export async function rotateKeys(context: Context, options: RotateKeysOptions): 
       hint: 'Give --signing, --recipients, --secrets, or several of them.',
     });
   }
+  context.nameInHints(options.file);
   const present = await readIfExists(options.file);
   if (present === null) {
     throw new AppError('usage', `There is no file ${JSON.stringify(options.file)}`, {
@@ -155,8 +156,8 @@ export async function rotateKeys(context: Context, options: RotateKeysOptions): 
       : [
           `Copy ${identityPath(options.file, name)} again to two places away from this machine: it has a new identity.`,
         ]),
-    ...(isFirstSigningKey(before, values) ? [`Next: ${adoptCommand(options.file)}`] : []),
-    `Then run \`npx soulcaster-backup deploy --env-file ${options.file}\`, then backup and verify.`,
+    ...(isFirstSigningKey(before, values) ? [`Next: ${ADOPT_COMMAND}`] : []),
+    `Then run \`npx soulcaster-backup deploy --env-file .env\`, then backup and verify.`,
   ];
   for (const hint of hints) context.note(hint);
   return 0;

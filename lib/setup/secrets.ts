@@ -26,9 +26,9 @@ export function isFirstSigningKey(before: Values, after: Values): boolean {
 export const FIRST_SIGNING_KEY =
   'is the first one: no existing snapshot is trusted, and there is no `latest`, until they are adopted';
 
-export function adoptCommand(file: string): string {
-  return `npx soulcaster-backup snapshots adopt --unsigned --reason "first signing key" --env-file ${file}`;
-}
+/** Makes the snapshots from before a first signing key trusted. */
+export const ADOPT_COMMAND =
+  'npx soulcaster-backup snapshots adopt --unsigned --reason "first signing key" --env-file .env';
 
 interface RotatedKeys {
   readonly values: Values;

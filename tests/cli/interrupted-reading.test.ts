@@ -22,6 +22,7 @@ const context = (interrupt: AbortSignal): Context => ({
   env: { BACKUP_STORE: pathToFileURL(bench.folder.folder).href },
   json: true,
   onTerminal: false,
+  nameInHints: () => undefined,
   interrupt,
   print: nothing,
   document: nothing,

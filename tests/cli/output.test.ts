@@ -158,7 +158,8 @@ describe('the progress of a restore', () => {
 });
 
 describe('hints', () => {
-  const hint = 'Run `npx soulcaster-backup cancel R --env-file .env`, or `unlock database --env-file .env --yes`.';
+  const hint =
+    'Run `npx soulcaster-backup cancel R --env-file .env`, or `npx soulcaster-backup unlock database --env-file .env --yes`.';
 
   it.each([
     ['.env', hint],
@@ -170,8 +171,16 @@ describe('hints', () => {
     expect(JSON.parse(printableJson({ hint }, envFile))).toEqual({ hint: expected });
   });
 
+  it('are changed, and keys and values of the database are not', () => {
+    const excerpt = 'npx tsx --env-file .env worker.ts failed';
+    expect(nameEnvFile(excerpt, 'staging.env')).toBe(excerpt);
+    expect(JSON.parse(printableJson({ excerpt }, undefined))).toEqual({ excerpt });
+  });
+
   it('keep the names of other files', () => {
-    const other = 'see --env-file .env.production, --env-file .envrc and --env-file ./.env';
+    const other = ['.env.production', '.envrc', './.env']
+      .map((file) => `npx soulcaster-backup run R --env-file ${file}`)
+      .join('\n');
     expect(nameEnvFile(other, 'staging.env')).toBe(other);
   });
 });

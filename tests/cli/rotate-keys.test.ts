@@ -109,10 +109,16 @@ describe('rotate-keys', () => {
     const ours = `${formatEnvLine('BACKUP_SIGNING_KEY', generateSigningKey().privateKey)}\n`;
     writeFileSync(named, ours);
     writeFileSync(join(folder, '.env'), ours);
-    const args = ['rotate-keys', '--signing', '--yes', '--env-file', 'staging.env', '--json'];
-    const { code, stdout } = await cliProcess(args, {}, folder);
+    const rotate = ['rotate-keys', '--signing', '--yes', '--json'];
+    const { code, stderr, stdout } = await cliProcess([...rotate, '--env-file', 'staging.env'], {}, folder);
     expect([code, (JSON.parse(stdout) as { file: string }).file]).toEqual([0, 'staging.env']);
+    expect(stderr).toContain('deploy --env-file staging.env`');
     expect(readFileSync(join(folder, '.env'), 'utf8')).toBe(ours);
     expect(parseEnvFile(readFileSync(named))['BACKUP_SIGNING_PUBLIC_KEY']).toBeDefined();
+    // The next step is that of the file that was changed, whatever file the command read.
+    for (const words of [[], ['--file', '.env', '--env-file', 'staging.env']]) {
+      const ownFile = await cliProcess([...rotate, ...words], {}, folder);
+      expect([ownFile.code, ownFile.stderr]).toEqual([0, expect.stringContaining('deploy --env-file .env`')]);
+    }
   });
 });

@@ -164,8 +164,8 @@ describe('with another secret', () => {
     const printed: string[] = [];
     const print = (text: string): void => void printed.push(text);
     const env = { BACKUP_STORE: pathToFileURL(folder.folder).href, BACKUP_SIGNING_PUBLIC_KEY: pair.publicKey };
-    const context = { env, json: false, onTerminal: false, print, document: print, note: print, log: silentLog() };
-    await showRun({ ...context, interrupt: new AbortController().signal }, RUN, {});
+    const output = { json: false, onTerminal: false, print, document: print, note: print, nameInHints: print };
+    await showRun({ env, ...output, log: silentLog(), interrupt: new AbortController().signal }, RUN, {});
     expect(printed[0]).toMatch(/^ +details +The details are encrypted with another key: .*BACKUP_SIGNING_KEY/m);
     expect(snapshotsInUse(await loadRunSummaries(theirs()))).toEqual(new Set([RUN, SNAPSHOT]));
     expect(ignoredObjectsIn(theirs())).toEqual([]);

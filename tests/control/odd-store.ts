@@ -116,6 +116,7 @@ export function contextOf(
     env,
     json: false,
     onTerminal: false,
+    nameInHints: () => undefined,
     interrupt: new AbortController().signal,
     print: (text) => void lines.push(text),
     document: (value) => void (document = value),

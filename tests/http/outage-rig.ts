@@ -135,6 +135,7 @@ export async function openOutageRig(speed = 100_000): Promise<OutageRig> {
           env: { ...process.env },
           json: false,
           onTerminal: false,
+          nameInHints: () => undefined,
           interrupt: new AbortController().signal,
           log: quiet,
         },

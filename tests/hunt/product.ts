@@ -37,6 +37,7 @@ async function inProcess(args: readonly string[], env: Variables, skewSeconds = 
     env,
     json: true,
     onTerminal: false,
+    nameInHints: () => undefined,
     interrupt: new AbortController().signal,
     print: (line) => void (text += `${line}\n`),
     document: (value) => void (out += JSON.stringify(value)),

@@ -28,6 +28,9 @@ export function redact(text: string, env: Environment): string {
   return safe;
 }
 
+/** In our own commands alone: a key or a value of the database may hold the same option. */
+const OUR_ENV_FILE = /(npx soulcaster-backup\b[^`\n]*?) --env-file \.env(?![\w/-]|\.\w)/g;
+
 /**
  * Hints name the env file `.env`. A command was given another one, or none, and a pasted hint has to act on the same
  * deployment: its `--env-file .env` becomes the given file, or is left out. `asWord` writes the name as a word of the text.
@@ -39,7 +42,7 @@ export function nameEnvFile(
 ): string {
   if (envFile === '.env') return text;
   const option = envFile === undefined ? '' : asWord(` --env-file ${quoted(envFile)}`);
-  return text.replaceAll(/ --env-file \.env(?![\w/-]|\.\w)/g, () => option);
+  return text.replaceAll(OUR_ENV_FILE, (_, command: string) => `${command}${option}`);
 }
 
 /**
