@@ -1,4 +1,4 @@
-import { secondErasures } from '../app/app.js';
+import { otherErasures } from '../app/app.js';
 import { wantsReplica } from '../app/config.js';
 import { connect } from '../app/connect.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
@@ -30,7 +30,10 @@ export async function forgetSubject(
 ): Promise<number> {
   const givenReason = parseReasonOption(subject, { dryRun, reason, replica });
   const env = storeEnvironment(context.env, replica);
-  const ports = connect(env, ['clock', 'encryptor', 'signer', 'store'], { log: context.log });
+  const ports = {
+    ...connect(env, ['clock', 'encryptor', 'signer', 'store'], { log: context.log }),
+    otherErasures: otherList(context, replica),
+  };
   const trust = await trustContext(ports, protectedDatabase(env).source);
   const plan = await planErasure(ports, trust, retentionSettings(env), subject);
   const entry = givenReason === null ? null : await addErasure(ports, plan, { by: userName(), reason: givenReason });
@@ -131,7 +134,7 @@ function closingText({ held, holders, kind }: ErasurePlan, isEntered: boolean): 
 /** `erasures list`. */
 export async function listErasures(context: Context): Promise<number> {
   const ports = connect(context.env, ['encryptor', 'store'], { log: context.log });
-  const erasures = await loadErasures(ports, secondList(context));
+  const erasures = await loadErasures(ports, otherList(context));
   context.document({ erasures, deployment: deploymentOf(context.env) });
   context.print(
     erasures.length === 0 ? 'The erasure list is empty: restores leave nothing out.' : erasuresTable(erasures),
@@ -139,9 +142,12 @@ export async function listErasures(context: Context): Promise<number> {
   return 0;
 }
 
-function secondList(context: Context): OtherErasures {
-  return secondErasures(context.env, context.log, (why) =>
-    context.note(`warning: the erasure list of the second store was not read: ${printable(why)}`),
+/** The list of the second store or, with `replica`, of the first. */
+function otherList(context: Context, replica = false): OtherErasures {
+  return otherErasures(context.env, context.log, replica, (why) =>
+    context.note(
+      `warning: the erasure list of the ${replica ? 'first' : 'second'} store was not read: ${printable(why)}`,
+    ),
   );
 }
 
@@ -166,7 +172,7 @@ export async function withdrawEntry(
 ): Promise<number> {
   const ports = connect(context.env, ['clock', 'encryptor', 'store'], { log: context.log });
   const withdrawal = { reason: parseReason(reason), at: new Date(ports.clock.now()).toISOString(), by: userName() };
-  const entry = await withdrawErasure(ports, subject, withdrawal, secondList(context));
+  const entry = await withdrawErasure(ports, subject, withdrawal, otherList(context));
   if (entry === null) {
     throw new AppError(
       'not-found',

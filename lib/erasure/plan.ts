@@ -6,7 +6,7 @@ import type { Policy } from '../retention/policy.js';
 import { isAmbiguous, lastSnapshotRunsFailed, loadRunSummaries } from '../retention/stored.js';
 import { parseReason } from '../snapshot/accept.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
-import { saveErasure, type Erasure } from '../snapshot/erasures.js';
+import { loadErasuresOf, saveErasure, type Erasure, type OtherErasures } from '../snapshot/erasures.js';
 import { assessor } from '../snapshot/latest.js';
 import { readPins } from '../snapshot/pins.js';
 import { isFoundDamaged, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
@@ -52,19 +52,20 @@ export interface ErasurePlan extends Subject {
 /**
  * Finds which snapshots of a store hold data of a user or project, including those of other databases and safety snapshots of
  * restores, and until when the policy keeps each. Reads manifests, key indexes and, whole, every snapshot
- * that names one of the projects. Throws `wrong-key` when no
- * snapshot can be opened because no identity is set.
+ * that names one of the projects. What the erasure list knows of the user or project counts as well. Throws
+ * `wrong-key` when no snapshot can be opened because no identity is set, and as `loadErasures` does.
  */
 export async function planErasure(
-  ports: InspectPorts,
+  ports: InspectPorts & { readonly otherErasures?: OtherErasures },
   trust: TrustContext,
   policy: Policy,
   subject: Subject,
 ): Promise<ErasurePlan> {
+  const listed = await loadErasuresOf(ports, subject, ports.otherErasures);
   const { entries, opened, skipped } = await openAllSnapshots(ports);
   for (let left = opened; ;) {
     try {
-      const plan = await planBy(left, { entries, ports, trust, policy, subject });
+      const plan = await planBy(left, { entries, listed, ports, trust, policy, subject });
       return { ...plan, skipped };
     } catch (error) {
       // Plan again without the unreadable snapshot: another one is then the newest holder.
@@ -78,6 +79,8 @@ export async function planErasure(
 
 interface PlanInput {
   readonly entries: readonly FullEntry[];
+  /** The entries of the user or project in the erasure list. */
+  readonly listed: readonly Erasure[];
   readonly ports: InspectPorts;
   readonly trust: TrustContext;
   readonly policy: Policy;
@@ -87,12 +90,12 @@ interface PlanInput {
 /** Throws `UnreadableSnapshot` for the first snapshot that cannot be read. */
 async function planBy(
   opened: readonly OpenSnapshot[],
-  { entries, policy, ports, subject, trust }: PlanInput,
+  { entries, listed, policy, ports, subject, trust }: PlanInput,
 ): Promise<Omit<ErasurePlan, 'skipped'>> {
   const newest = await newestHolder(opened, subject);
   const owned: OwnedProjects =
     subject.kind === 'project' ? { own: [subject.id], others: [] } : await ownedProjects(subject.id, opened, newest);
-  const erased = await erasedOf(subject, owned.own, opened);
+  const erased = await erasedOf(subject, owned.own, listed, opened);
   const pins = await readPins(ports.store);
   const assessed = await assessor({ ...trust, store: ports.store }, entries);
   const { byId, held } = forecast(
@@ -123,7 +126,7 @@ async function planBy(
     projects: erased.projects,
     jobs: erased.jobs,
     clusters: erased.clusters,
-    others: owned.others,
+    others: owned.others.filter(({ project }) => !erased.projects.includes(project)),
     holders,
     held,
     searched: opened.length,
@@ -169,14 +172,20 @@ async function newestHolder(opened: readonly OpenSnapshot[], { kind, id }: Subje
 
 /**
  * The jobs and clusters of the projects in all snapshots that name one: a snapshot, or a file made from one, may hold the logs of
- * a job without the job's hash, which alone names the project.
+ * a job without the job's hash, which alone names the project. `listed`: see PlanInput.
  */
 async function erasedOf(
   { kind, id }: Subject,
-  projects: readonly string[],
+  own: readonly string[],
+  listed: readonly Erasure[],
   opened: readonly OpenSnapshot[],
 ): Promise<Erased> {
-  const found: FactList[] = [];
+  const projects = [...new Set([own, ...listed.map((entry) => entry.projects)].flat())].sort();
+  const found: FactList[] = listed.map((entry) => ({
+    jobs: entry.jobs ?? [],
+    clusters: entry.clusters ?? [],
+    users: [],
+  }));
   for (const snapshot of opened) {
     if (countNamed(snapshot.manifest, projects) === 0) continue;
     const all = await readingSnapshot(snapshot, () => gatherFacts(projects, recordsOf(snapshot)));

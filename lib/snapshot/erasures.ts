@@ -62,6 +62,15 @@ export async function loadErasures(
   return unite([...own, ...(other === null ? [] : await loadOther(ports, other))]);
 }
 
+/** The entries of a user or project that count. Throws as `loadErasures` does. */
+export async function loadErasuresOf(
+  ports: ErasurePorts,
+  subject: Pick<Erasure, 'kind' | 'id'>,
+  other: OtherErasures | null = null,
+): Promise<readonly Erasure[]> {
+  return (await loadErasures(ports, other)).filter((each) => isActiveEntryOf(each, subject));
+}
+
 /** The ids in the entries that count. Throws as `loadErasures` does. */
 export async function loadErasedIds(ports: ErasurePorts, other: OtherErasures | null = null): Promise<ErasedIds> {
   const entries = (await loadErasures(ports, other)).filter(({ withdrawn }) => withdrawn === null);
@@ -180,11 +189,18 @@ function nameOf({ at, id, kind }: Pick<Erasure, 'at' | 'id' | 'kind'>): string {
 
 const REPLACED = 'replaced by a later entry';
 
-/** Adds an entry; one of the same user or project that counts is withdrawn. Throws `usage` when the list is full. */
+/**
+ * Adds an entry. One of the same user or project that counts is withdrawn, and its projects, jobs and clusters count in the
+ * new one: the snapshots that named these may be gone. Throws `usage` when the list is full.
+ */
 export async function saveErasure(ports: ErasurePorts, entry: Omit<Erasure, 'withdrawn'>): Promise<Erasure> {
-  const added = { ...entry, withdrawn: null };
+  let added: Erasure = { ...entry, withdrawn: null };
   const withdrawn = { reason: REPLACED, at: entry.at, by: entry.by };
   await updateList(ports, (entries) => {
+    added = withIdsOf(
+      { ...entry, withdrawn: null },
+      entries.filter((each) => isActiveEntryOf(each, entry)),
+    );
     const kept = entries
       .filter((each) => nameOf(each) !== nameOf(entry))
       .map((each) => (isActiveEntryOf(each, entry) ? { ...each, withdrawn } : each));
@@ -195,6 +211,13 @@ export async function saveErasure(ports: ErasurePorts, entry: Omit<Erasure, 'wit
     });
   });
   return added;
+}
+
+function withIdsOf(entry: Erasure, earlier: readonly Erasure[]): Erasure {
+  if (earlier.length === 0) return entry;
+  const all = (kind: 'projects' | 'jobs' | 'clusters') =>
+    distinct([entry, ...earlier].flatMap((each) => each[kind] ?? []));
+  return { ...entry, projects: all('projects'), jobs: all('jobs'), clusters: all('clusters') };
 }
 
 /**

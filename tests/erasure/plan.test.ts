@@ -3,7 +3,7 @@ import { ageEncryptor } from '../../lib/crypto/age.js';
 import { ed25519Signer } from '../../lib/crypto/ed25519.js';
 import { addErasure, planErasure, type ErasurePlan, type Subject } from '../../lib/erasure/plan.js';
 import { retentionSettings } from '../../lib/app/settings.js';
-import { loadErasedIds } from '../../lib/snapshot/erasures.js';
+import { loadErasedIds, saveErasure } from '../../lib/snapshot/erasures.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { trustContext } from '../../lib/snapshot/trust.js';
 import type { Policy } from '../../lib/retention/policy.js';
@@ -98,4 +98,21 @@ it('finds jobs and clusters whose hash only an older snapshot holds, and records
   const ports = { clock: bench.clock, encryptor, store: bench.folder.store };
   await addErasure(ports, plan, { by: 'ops', reason: 'contract ended' });
   expect(await loadErasedIds(ports)).toEqual({ users: [], projects: ['p2'], jobs: ['j2'], clusters: ['c2'] });
+});
+
+it('includes what the erasure list knows of the user from snapshots that are gone, in the plan and in the next entry', async () => {
+  const encryptor = ageEncryptor({ recipients: [], identity: null });
+  const ports = { clock: bench.clock, encryptor, store: bench.folder.store };
+  const known = { projects: ['p0', 'p1'], jobs: ['j0'], clusters: ['c0'] };
+  const entry = { kind: 'user' as const, id: 'u1', reason: 'asked', at: '2026-11-20T00:00:00Z', by: 'ops' };
+  await saveErasure(ports, { ...entry, ...known });
+  await bench.database.redis.mset('job:j0', 'gone', 'project:p0', 'gone');
+  await bench.database.redis.rpush('job:j0:logs', 'a line');
+  const newest = (await bench.takeWhole({ settings: PARTS })).id;
+  const plan = await planned({ kind: 'user', id: 'u1' }, []);
+  expect(plan).toMatchObject({ projects: ['p0', 'p1'], jobs: ['j0', 'j1'], clusters: ['c0'], others: [] });
+  // user:projects:u1, project:p1, job:j1 and, by the list, project:p0, job:j0, job:j0:logs.
+  expect(plan.holders.find(({ id }) => id === newest)?.keys).toBe(6);
+  await addErasure(ports, plan, { by: 'ops', reason: 'asked again' });
+  expect(await loadErasedIds(ports)).toMatchObject({ projects: ['p0', 'p1', 'p2'], jobs: ['j0', 'j1', 'j2'] });
 });

@@ -4,7 +4,13 @@ import { authenticatedStore } from '../../lib/control/authenticated-store.js';
 import { ageEncryptor, generateAgeIdentity } from '../../lib/crypto/age.js';
 import { ed25519Signer, generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { decodeJson } from '../../lib/json.js';
-import { copyErasures, ERASURES_NAME, loadErasedIds, saveErasure } from '../../lib/snapshot/erasures.js';
+import {
+  copyErasures,
+  ERASURES_NAME,
+  loadErasedIds,
+  saveErasure,
+  withdrawErasure,
+} from '../../lib/snapshot/erasures.js';
 import { folderStore, type FolderStore } from '../support/folder-store.js';
 
 let folder: FolderStore;
@@ -69,5 +75,29 @@ describe('an erasure list that is encrypted to recipients of an earlier day', ()
     expect((await loadErasedIds({ store: own, encryptor })).projects).toEqual(['p1']);
     expect((await stored()).age).toEqual(expect.any(String));
     expect((await loadErasedIds({ store: reader, encryptor })).projects).toEqual(['p1']);
+  });
+});
+
+describe('a second entry of the same project', () => {
+  const encryptor = ageEncryptor({ recipients: [], identity: null });
+  const full = { projects: ['p1'], jobs: ['j1', 'j2'], clusters: ['c1'] };
+
+  it('takes over the jobs and clusters of the entry that it replaces', async () => {
+    const ports = { store: folder.store, encryptor };
+    await saveErasure(ports, { ...entry('p1'), ...full });
+    const later = { ...entry('p1'), at: '2026-11-27T10:00:00Z', jobs: ['j3'], clusters: [] };
+    expect(await saveErasure(ports, later)).toMatchObject({ jobs: ['j1', 'j2', 'j3'], clusters: ['c1'] });
+    expect(await loadErasedIds(ports)).toMatchObject({ jobs: ['j1', 'j2', 'j3'], clusters: ['c1'] });
+    // An entry of a version that recorded no jobs.
+    await saveErasure(ports, { ...entry('p1'), at: '2026-11-28T10:00:00Z' });
+    expect(await loadErasedIds(ports)).toMatchObject({ jobs: ['j1', 'j2', 'j3'], clusters: ['c1'] });
+  });
+
+  it('takes over nothing of an entry that was withdrawn', async () => {
+    const ports = { store: folder.store, encryptor };
+    await saveErasure(ports, { ...entry('p1'), ...full });
+    await withdrawErasure(ports, { kind: 'project', id: 'p1' }, { reason: 'wrong', at: '2026-11-27', by: 'ops' });
+    await saveErasure(ports, { ...entry('p1'), at: '2026-11-28T10:00:00Z' });
+    expect(await loadErasedIds(ports)).toMatchObject({ projects: ['p1'], jobs: [], clusters: [] });
   });
 });
