@@ -11,6 +11,8 @@ import {
 import { connectNextIndex } from './connect/indexes.js';
 import { connectTrust } from './connect/database.js';
 import { connectPlainReplica, connectPlainStore, sharesBucket } from './connect/stores.js';
+import { catalog } from '../snapshot/catalog.js';
+import { findSignatureProblem } from '../snapshot/trust.js';
 import { loadErasures } from '../snapshot/erasures.js';
 import { secondErasures } from './app.js';
 import type { Condition } from '../monitoring/alerts/condition.js';
@@ -21,6 +23,8 @@ import {
   publicUrlChecks,
   secretChecks,
   encryptionChecks,
+  NO_KEYS,
+  type NewestSnapshot,
   signatureChecks,
 } from '../health/checks/keys.js';
 import {
@@ -47,9 +51,10 @@ import { wayBackCheck, wayBackChecks } from '../health/checks/way-back.js';
 import { lastVerdict, type DrillView } from '../monitoring/drill-view.js';
 import { drills } from '../restore/drill/record.js';
 import { ownDrills } from '../monitoring/facts.js';
-import { readState, type GuardState } from '../monitoring/state.js';
+import { readBelievedState, type GuardState } from '../monitoring/state.js';
 import { apartCheck, storeChecks } from '../health/checks/store.js';
-import { ok, warn, type CheckGroup, type Observation } from '../health/doctor.js';
+import { notConfigured, ok, warn, type CheckGroup, type Observation } from '../health/doctor.js';
+import type { Signer } from '../ports/crypto.js';
 import type { Clock, RedisPort } from '../ports/index.js';
 import { silentLog } from './in-process.js';
 import { dimensionsOf } from './live-services.js';
@@ -118,9 +123,7 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
       () => encryptionChecks(() => connect(env, ['encryptor']).encryptor, lacksFile),
     ),
     ...erasureGroups(env),
-    group('signature', ['BACKUP_SIGNING_KEY', 'BACKUP_SIGNING_PUBLIC_KEY'], 'no key: manifests are not signed', () =>
-      signatureChecks(() => connect(env, ['signer']).signer),
-    ),
+    signatureGroup(env, unattended),
     group('cron-secret', ['CRON_SECRET'], 'CRON_SECRET is not set: the nightly cron is refused', () =>
       secretChecks(accessSecret(env, 'CRON_SECRET', 'cron'), [env['ADMIN_TOKEN'] ?? '']),
     ),
@@ -213,6 +216,26 @@ async function otherModelCondition(env: Environment): Promise<Condition | null> 
   }
 }
 
+/** The guard does not compare the keys with the store: it reports each snapshot and each object that it does not believe. */
+function signatureGroup(env: Environment, unattended: boolean): CheckGroup {
+  const comparesStore = !unattended && isSet(env, 'BACKUP_STORE');
+  const keys = ['BACKUP_SIGNING_KEY', 'BACKUP_SIGNING_PUBLIC_KEY'];
+  if (!comparesStore && !keys.some((name) => isSet(env, name))) return notConfigured('signature', NO_KEYS);
+  return signatureChecks(
+    () => connect(env, ['signer']).signer,
+    comparesStore ? (signer) => newestSnapshot(env, signer).catch(() => null) : null,
+  );
+}
+
+async function newestSnapshot(env: Environment, signer: Signer): Promise<NewestSnapshot | null> {
+  for await (const entry of catalog(connect(env, ['store'], { log: QUIET }).store)) {
+    const { id, manifest } = entry;
+    if (manifest === null) continue;
+    return { id, isSigned: manifest.seal.signature !== null, isAccepted: findSignatureProblem(entry, signer) === null };
+  }
+  return null;
+}
+
 /** None where snapshots are encrypted and no identity is set: the list cannot be opened there, and nothing is restored there. */
 function erasureGroups(env: Environment): CheckGroup[] {
   const canOpen = isSet(env, 'BACKUP_AGE_IDENTITY') || !isSet(env, 'BACKUP_AGE_RECIPIENTS');
@@ -240,10 +263,10 @@ function scheduleChecks(env: Environment): CheckGroup {
   return wanted === null ? [] : [scheduleCheck(() => connectSchedules(env), wanted)];
 }
 
-/** Null if the store cannot be read, which the store's check reports. */
+/** Null if the store cannot be read or the state is not believed, which the checks of store and signature report. */
 async function guardStateOrNull(env: Environment): Promise<GuardState | null> {
   try {
-    return await readState(connect(env, ['store']).store, unlabelledDatabase(env).source);
+    return await readBelievedState(connect(env, ['store'], { log: QUIET }).store, unlabelledDatabase(env).source);
   } catch {
     return null;
   }

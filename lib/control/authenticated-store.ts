@@ -39,6 +39,8 @@ interface AuthenticatedStore extends ObjectStore {
   readUnproven(name: string): Promise<Buffer | null>;
   /** See `signUnsigned`. */
   signUnsigned(name: string, edit: (body: Buffer) => Buffer | null): Promise<boolean>;
+  /** Why a stored object would be lost in a change by this process; null if it is absent or believed. See `assertBelieved`. */
+  objectionTo(name: string): Promise<Objection | 'unchecked' | null>;
   /** See `passOver`. */
   passOver(name: string, etag: string): void;
 }
@@ -148,6 +150,13 @@ export function authenticatedStore(
       ignored.delete(name);
       return true;
     },
+    async objectionTo(name) {
+      const found = await store.read(name);
+      if (found === null) return null;
+      const control = openControl(signer, name, found.body);
+      if (!control.ok) return control.why;
+      return control.isUnchecked && signatureIn(objectIn(found.body)?.['auth']) !== null ? 'unchecked' : null;
+    },
     passOver: (name, etag) => void ignore(name, 'unreadable', etag),
   };
 }
@@ -199,6 +208,38 @@ export function assertNotIgnored(replica: ObjectStore, name: string, what: strin
 }
 
 /**
+ * Asserts that a change of the control object `name` by this process keeps what is stored: it is absent, or signed with an
+ * accepted key. Throws `wrong-key` for an object that is ignored here, and for a signed object where no key is set: the
+ * deployment would ignore the new one. For changes that can be left out; runs and the guard replace ignored objects.
+ */
+export async function assertBelieved(store: ObjectStore, name: string): Promise<void> {
+  const why = 'objectionTo' in store ? await (store as AuthenticatedStore).objectionTo(name) : null;
+  if (why === null) return;
+  const { hint, words } = UNBELIEVED[why];
+  throw new AppError('wrong-key', `${name} was not changed: ${words}, and its content would be lost`, { hint });
+}
+
+const COMPARE = '`npx soulcaster-backup doctor --env-file .env` compares the keys with the store';
+const UNBELIEVED: Readonly<Record<Objection | 'unchecked', { readonly words: string; readonly hint: string }>> = {
+  unchecked: {
+    words: 'it is signed, and no signing key is set here',
+    hint: `Set BACKUP_SIGNING_KEY to the key of the deployment. ${COMPARE}.`,
+  },
+  forged: {
+    words: 'it is signed with a key that is not accepted here',
+    hint: `Set BACKUP_SIGNING_KEY to the key of the deployment, or add the public key of that time to BACKUP_SIGNING_PUBLIC_KEY. ${COMPARE}.`,
+  },
+  unsigned: {
+    words: 'it is not signed, and a signing key is set here',
+    hint: 'If it was written before the key was set, adopt it: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`. Otherwise the guard replaces it: `npx soulcaster-backup guard --env-file .env`.',
+  },
+  garbled: {
+    words: 'it is not a JSON object',
+    hint: 'The guard replaces it: `npx soulcaster-backup guard --env-file .env`.',
+  },
+};
+
+/**
  * Records that a reader ignores an object because its content is of a form, kind or version that it does not know. It is logged
  * once, like an object without a valid signature. `found` is the object as it was read.
  */
@@ -217,7 +258,8 @@ function noSigningKey(name: string): AppError {
 type Objection = 'garbled' | 'unsigned' | 'forged';
 
 type Opened =
-  | { readonly ok: true; readonly body: Buffer }
+  /** `isUnchecked`: no key is set here. */
+  | { readonly ok: true; readonly body: Buffer; readonly isUnchecked: boolean }
   /** `forged`: signed, but not with an accepted key over this name and content. */
   | { readonly ok: false; readonly why: Objection };
 
@@ -248,7 +290,7 @@ function openControl(signer: Signer, name: string, stored: Buffer): Opened {
   // Null: no key is set here, so the signature is not checked.
   const fits = signer.verify(signedBytes(name, text), signature ?? '');
   if (fits === false) return { ok: false, why: signature === null ? 'unsigned' : 'forged' };
-  return { ok: true, body: Buffer.from(text) };
+  return { ok: true, body: Buffer.from(text), isUnchecked: fits === null };
 }
 
 /** The content of a control object without its unchecked signature; unchanged where it is no JSON object. */

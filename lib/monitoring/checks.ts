@@ -45,7 +45,7 @@ export function alertChecks({ last, now, open, test }: AlertChannel): CheckGroup
         // A test whose outcome cannot be stored would be sent again on every turn.
         if (known === null) {
           const unknown = 'the host answers; the outcome of the last message cannot be read from the store';
-          return warn(unknown, `Fix the store first. ${TRY}`);
+          return warn(unknown, `Correct what the checks store and signature report first. ${TRY}`);
         }
         const delivery = deliveryTo(known, channel.address);
         const sentAt = delivery.lastFailure === null ? delivery.lastSentAt : null;
@@ -122,7 +122,7 @@ export function schedulerChecks(
       name: `guard-${scheduler}`,
       run: async () => {
         const state = await known();
-        if (state === null) return skipped('unknown: the store cannot be read');
+        if (state === null) return skipped("unknown: the guard's record cannot be read from the store");
         const [status] = evaluateSchedulers([scheduler], state, now());
         if (status === undefined) throw new TypeError(`no status of ${scheduler}`);
         if (status.state === 'heard') return ok(describeScheduler(status));

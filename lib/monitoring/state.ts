@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { passOver } from '../control/authenticated-store.js';
+import { assertBelieved, passOver } from '../control/authenticated-store.js';
 import { updateObject } from '../control/object.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
@@ -186,20 +186,30 @@ export async function readState(store: ObjectStore, own: string | null): Promise
   return state;
 }
 
+/** Like `readState`, but throws `wrong-key` for a state that is stored and not believed, in place of an empty one. */
+export async function readBelievedState(store: ObjectStore, own: string | null): Promise<GuardState> {
+  const { name, state } = await load(store, own);
+  await assertBelieved(store, name);
+  return state;
+}
+
 /**
  * Changes the state in one swap. After a concurrent write, `change` is called again with the new state; if it returns its
- * argument, nothing is written.
+ * argument, nothing is written. A state that is not believed is replaced unless `keepsUnbelieved` is true: then `wrong-key`
+ * is thrown. Only the evaluation of all alerts, which finds everything again, may replace it.
  */
 export async function changeState(
   store: ObjectStore,
   own: string | null,
   change: (state: GuardState) => GuardState,
+  { keepsUnbelieved = false } = {},
 ): Promise<GuardState> {
   let after = EMPTY;
   /** Returns true if the object belongs to another database; it is then left unchanged. */
   const changeAt = async (name: string): Promise<boolean> => {
     let isOther = false;
-    await updateObject(store, name, "The guard's record", (found) => {
+    await updateObject(store, name, "The guard's record", async (found) => {
+      if (keepsUnbelieved) await assertBelieved(store, name);
       const before = found === null ? EMPTY : parse(found.body);
       isOther = name === STATE_NAME && isOfOtherDatabase(before, own);
       if (isOther) return null;

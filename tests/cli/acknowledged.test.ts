@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -66,5 +66,46 @@ describe('an acknowledged alert', () => {
     await cli(['guard'], after);
     expect(opened('chain-broken')).toBe(1);
     expect((await stateOf(after)).alerts.map(({ code }) => code)).not.toContain('chain-broken');
+  });
+
+  it('stays acknowledged when doctor and `alerts test` run on a machine with another signing key, or with none', async () => {
+    const [{ privateKey }, { privateKey: other }] = [generateSigningKey(), generateSigningKey()];
+    const alone = { ...(await stack.alone()), CRON_SECRET: '', DRILL_REDIS_REST_URL: '', DRILL_REDIS_REST_TOKEN: '' };
+    const env = { ...alone, BACKUP_SIGNING_KEY: privateKey, ALERT_WEBHOOK_URL: receiver.alertUrl };
+    expect((await cli(['backup', '--local'], env)).code).toBe(0);
+    await writeFile(join(folderOf(env), 'leases/odd.json'), '[]');
+    await cli(['guard'], env);
+    expect((await cli(['alerts', 'ack', 'lease-unreadable', '--reason', 'an old test'], env)).code).toBe(0);
+    const before = await readFile(join(folderOf(env), 'guard/state.json'), 'utf8');
+    const sent = receiver.messages.length;
+    const wrongKeys: [Variables, string][] = [
+      [{ ...env, BACKUP_SIGNING_KEY: other }, 'signed with a key that is not accepted here'],
+      [{ ...env, BACKUP_SIGNING_KEY: '' }, 'no key is set here, but the newest snapshot'],
+    ];
+    for (const [wrong, words] of wrongKeys) {
+      const { json } = await cliJson(['doctor', '--offline'], wrong);
+      const checks = json['checks'] as { name: string; status: string; detail: string; hint: string | null }[];
+      const check = (name: string) => checks.find((one) => one.name === name);
+      expect(check('signature')).toMatchObject({ status: 'fail', detail: expect.stringContaining(words) });
+      expect(check('alerts')).toMatchObject({ status: 'warn', detail: expect.stringContaining('cannot be read') });
+      expect((await cli(['alerts', 'test'], wrong)).code).toBe(0);
+      const ack = await cliJson(['alerts', 'ack', 'lease-unreadable', '--reason', 'again'], wrong);
+      expect([ack.code, ack.json.error?.code]).toEqual([12, 'wrong-key']);
+      expect(await readFile(join(folderOf(env), 'guard/state.json'), 'utf8')).toBe(before);
+    }
+    expect(receiver.messages.length).toBe(sent + wrongKeys.length);
+    const own = (await cliJson(['doctor', '--offline'], env)).json['checks'] as { name: string; detail: string }[];
+    expect(own.find(({ name }) => name === 'signature')?.detail).toMatch(/is signed with an accepted key/);
+  });
+
+  it('has no advice to end a lease while the keys of doctor are not those of the store', async () => {
+    const [{ privateKey }, { privateKey: other }] = [generateSigningKey(), generateSigningKey()];
+    const env = { ...(await stack.alone()), BACKUP_SIGNING_KEY: privateKey };
+    expect((await cli(['backup', '--local'], env)).code).toBe(0);
+    const { json } = await cliJson(['doctor', '--offline'], { ...env, BACKUP_SIGNING_KEY: other });
+    const checks = json['checks'] as { name: string; hint: string | null }[];
+    expect(checks.find(({ name }) => name === 'store-leases')?.hint).toMatch(
+      /^Correct what the check signature reports/,
+    );
   });
 });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { AppError, toAppError } from '../../errors.js';
 import type { Encryptor, Signer } from '../../ports/crypto.js';
-import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
+import { fail, ok, skipped, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 const PROBE_BYTES = 64;
 const NO_FILE = fail(
@@ -43,10 +43,62 @@ async function tryErasures(load: Parameters<typeof erasuresCheck>[0]): Promise<O
   }
 }
 
-/** Signs a probe and verifies the signature. `open` may throw `config` for invalid keys, or keys that are no pair. */
-export function signatureChecks(open: () => Signer): CheckGroup {
-  return [{ name: 'signature', run: () => Promise.resolve(trySigning(open())) }];
+/** The newest snapshot whose manifest can be read, and its signature as this machine finds it. */
+export interface NewestSnapshot {
+  readonly id: string;
+  readonly isSigned: boolean;
+  /** Whether it is trusted with the keys that are set here. */
+  readonly isAccepted: boolean;
 }
+
+/**
+ * Signs a probe and verifies the signature, then compares the keys with the signature of the newest snapshot in the store.
+ * `open` may throw `config` for invalid keys, or keys that are no pair. `newest`: null where the store is not compared; returns
+ * null where there is no snapshot, or the store fails, which its own check reports.
+ */
+export function signatureChecks(
+  open: () => Signer,
+  newest: ((signer: Signer) => Promise<NewestSnapshot | null>) | null,
+): CheckGroup {
+  const run = async (): Promise<Observation> => {
+    const signer = open();
+    const tried = trySigning(signer);
+    if (newest === null || tried.status === 'fail') return tried;
+    const found = await newest(signer);
+    return found === null ? tried : compareSignature(found, signer.accepts !== '', tried);
+  };
+  return [{ name: 'signature', run }];
+}
+
+function compareSignature(
+  { id, isAccepted, isSigned }: NewestSnapshot,
+  hasKeys: boolean,
+  tried: Observation,
+): Observation {
+  if (!hasKeys) {
+    if (!isSigned) return tried;
+    return fail(
+      `no key is set here, but the newest snapshot, ${id}, is signed: the deployment ignores everything that this machine writes`,
+      `Set BACKUP_SIGNING_KEY to the key of the deployment. ${UNTIL_KEYS}`,
+    );
+  }
+  if (isAccepted)
+    return tried.status === 'ok'
+      ? ok(`${tried.detail}; the newest snapshot, ${id}, is signed with an accepted key`)
+      : tried;
+  if (!isSigned)
+    return warn(
+      `the newest snapshot, ${id}, is not signed, so it is not trusted here`,
+      'If it was taken before the key was set, adopt it: `npx soulcaster-backup snapshots adopt --unsigned --reason TEXT --env-file .env`. Otherwise set BACKUP_SIGNING_KEY where it was taken.',
+    );
+  return fail(
+    `the newest snapshot, ${id}, is signed with a key that is not accepted here: this machine and the deployment ignore what the other writes`,
+    `Set BACKUP_SIGNING_KEY to the key of the deployment, or add the public key of that time to BACKUP_SIGNING_PUBLIC_KEY. ${UNTIL_KEYS} If the other key is lost, take a snapshot with this one: \`npx soulcaster-backup backup --env-file .env\`.`,
+  );
+}
+
+export const NO_KEYS = 'no key: manifests are not signed';
+const UNTIL_KEYS = 'Until then end no lease and change nothing in the store from here.';
 
 async function tryEncryption(encryptor: Encryptor): Promise<Observation> {
   const recipients = encryptor.recipients.length;
@@ -74,6 +126,7 @@ async function tryEncryption(encryptor: Encryptor): Promise<Observation> {
 }
 
 function trySigning(signer: Signer): Observation {
+  if (signer.accepts === '') return skipped(NO_KEYS);
   const probe = randomBytes(PROBE_BYTES);
   const signature = signer.sign(probe);
   if (signature === null) {

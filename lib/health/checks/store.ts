@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '../../errors.js';
+import { ignoredObjectsIn } from '../../control/authenticated-store.js';
 import type { Clock } from '../../ports/clock.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { leaseObject, listLeases } from '../../runs/lease-document.js';
@@ -89,10 +90,15 @@ async function checkLeases(open: () => ObjectStore): Promise<Observation> {
   const unreadable = leases.filter(({ document }) => document === null).map(({ name }) => name);
   const [first] = unreadable;
   if (first === undefined) return ok(`all leases can be read (${leases.length})`);
+  const isUnproven = ignoredObjectsIn(store).some(({ object, why }) => {
+    return object === leaseObject(first) && (why === 'forged' || why === 'unsigned');
+  });
   const names = unreadable.slice(0, MAX_NAMED).map(leaseObject).join(', ');
   return fail(
     `leases that cannot be read, so their holders are unknown: ${names}`,
-    `If nothing is running: ${unlockCommand(first)}`,
+    isUnproven
+      ? `Correct what the check signature reports first: with the key of the deployment its leases can be read. If its keys are right and nothing is running: ${unlockCommand(first)}`
+      : `If nothing is running: ${unlockCommand(first)}`,
   );
 }
 

@@ -74,7 +74,7 @@ export async function acknowledgeAlerts(
   if (until !== null && !(Date.parse(until) > now)) throw untilPastError(until);
   const at = new Date(now).toISOString();
   let added: Acknowledgement[] = [];
-  await changeState(store, own, (state) => {
+  const acknowledge = (state: GuardState): GuardState => {
     const open = state.alerts.filter(
       (alert) => alert.resolvedAt === null && alert.code === code && (subject === null || alert.subject === subject),
     );
@@ -92,7 +92,8 @@ export async function acknowledgeAlerts(
       alerts: state.alerts.map((alert) => (keys.has(keyOf(alert)) ? { ...alert, reason, resolvedAt: at } : alert)),
       acknowledged: [...state.acknowledged.filter((each) => !keys.has(keyOf(each))), ...added],
     };
-  });
+  };
+  await changeState(store, own, acknowledge, { keepsUnbelieved: true });
   return added;
 }
 

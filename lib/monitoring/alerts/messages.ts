@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AppError, toAppError } from '../../errors.js';
 import type { AlertNotice } from '../../ports/alerter.js';
 import type { Ports } from '../../ports/index.js';
-import { changeState, type DeliveryState } from '../state.js';
+import { changeState, type DeliveryState, type GuardState } from '../state.js';
 
 /** Limits of a message: Slack cuts the text off at 40,000 characters. */
 const MAX_ALERTS = 30;
@@ -77,13 +77,17 @@ export async function sendTestAlert({ alerter, clock, log, own, store }: Needs):
       return toResult('failed', { code, message, hint });
     },
   );
-  await changeState(store, own, (state) => {
+  const record = (state: GuardState): GuardState => {
     const { error, outcome } = result;
     const lastFailure = error === null || outcome === 'delivered' ? null : { at, outcome, ...error };
     const to = alerter.address;
     const lastSentAt = outcome === 'delivered' ? at : deliveryTo(state.delivery, to).lastSentAt;
     return { ...state, delivery: { to, lastSentAt, lastFailure } };
-  }).catch((error: unknown) => log.warn('alert-test-not-noted', { code: toAppError(error).code }));
+  };
+  await changeState(store, own, record, { keepsUnbelieved: true }).catch((error: unknown) => {
+    const { code, hint, message } = toAppError(error);
+    log.warn('alert-test-not-noted', { code, message, hint });
+  });
   return result;
 }
 
