@@ -123,6 +123,7 @@ export function guardParts(env: Environment, app: FullApp, caller: Caller): Guar
   const { engine, ports, queued, times } = app;
   return {
     ...evaluationContextOf(env, ports),
+    ...(ports.marksElsewhere === undefined ? {} : { marksElsewhere: ports.marksElsewhere }),
     caller,
     engine,
     work: (id, budget) => app.work(id, budget),

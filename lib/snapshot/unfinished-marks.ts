@@ -48,9 +48,13 @@ const marksSchema = z.object({
 });
 type Marks = Pick<z.infer<typeof marksSchema>, 'unfinished' | 'ended'>;
 
+/** `isProven`: whether the list carries a valid signature, or none is required. Null as `source`: it cannot be read. */
+type LoadedMarks = Marks & { readonly source: string | null; readonly isProven: boolean };
+
 /** The most entries of `ended`. */
 const MAX_ENDED = 20;
 const NO_MARKS: Marks = { unfinished: [], ended: [] };
+const NOT_MARKED: LoadedMarks = { ...NO_MARKS, source: null, isProven: true };
 
 const MARKS_PREFIX = 'guard/databases/';
 
@@ -77,13 +81,18 @@ export async function neededByRestores(store: ObjectStore): Promise<Set<string>>
   return needed;
 }
 
-async function loadMarks(store: ObjectStore, name: string): Promise<Marks> {
+async function loadMarks(store: ObjectStore, name: string): Promise<LoadedMarks> {
   const found = await store.read(name);
   const body = await evenUnproven(store, name, found);
-  if (body === null) return NO_MARKS;
+  if (body === null) return NOT_MARKED;
   const marks = parse(body, name);
-  if (found !== null && marks.unfinished.some(({ run }) => run === UNKNOWN_RUN)) passOver(store, name, found);
-  return marks;
+  if (found !== null && marks.source === null) passOver(store, name, found);
+  return { ...marks, isProven: found !== null };
+}
+
+/** The restores that ended by this list. Without a valid signature it ends none: anybody may have written it. */
+function endedIn({ ended, isProven }: LoadedMarks): Set<string> {
+  return new Set(isProven ? ended.map(({ run }) => run) : []);
 }
 
 export interface MarkStores {
@@ -110,13 +119,31 @@ export async function inBothStores<T>(
 }
 
 /**
- * Unfinished restores of this database by both stores, as far as the other one can be read. A mark of the other one does not
- * count if its restore succeeded by this one: the other one was out of reach at that time.
+ * Unfinished restores of this database by both stores, as far as the other one can be read. A mark of one store does not
+ * count if its restore ended by the other: the one was out of reach at that time.
  */
 export async function marksOf(ports: MarkStores, source: string): Promise<readonly Unfinished[]> {
-  const [here = NO_MARKS, there = NO_MARKS] = await inBothStores(ports, (each) => loadMarks(each, marksName(source)));
-  const known = new Set([...here.unfinished, ...here.ended].map(({ run }) => run));
-  return [...here.unfinished, ...there.unfinished.filter(({ run }) => !known.has(run))];
+  const stores = await inBothStores(ports, (each) => loadMarks(each, marksName(source)));
+  const known = new Set(stores.flatMap((marks) => [...endedIn(marks)]));
+  const marks: Unfinished[] = [];
+  for (const mark of stores.flatMap(({ unfinished }) => unfinished)) {
+    if (known.has(mark.run)) continue;
+    known.add(mark.run);
+    marks.push(mark);
+  }
+  return marks;
+}
+
+/** Removes the marks of a store, of any database, whose restores ended by the other store. */
+export async function dropEndedMarks(store: ObjectStore, other: ObjectStore): Promise<void> {
+  for await (const { name } of store.list(MARKS_PREFIX)) {
+    const { source, unfinished } = await loadMarks(store, name);
+    if (source === null || unfinished.length === 0) continue;
+    const ended = endedIn(await loadMarks(other, name));
+    const isOver = ({ run }: Unfinished): boolean => ended.has(run);
+    // Not added to `ended`: a snapshot that is read now would be taken for one that a restore wrote into.
+    if (unfinished.some(isOver)) await removeMarks(store, source, isOver);
+  }
 }
 
 export const endedRunsSchema = z.object({
@@ -235,20 +262,19 @@ async function updateMarks(store: ObjectStore, source: string, edit: (marks: Mar
   const name = marksName(source);
   await updateObject(store, name, 'The list of restores that did not end', async (found) => {
     const body = await evenUnproven(store, name, found);
-    const before = body === null ? NO_MARKS : parse(body, name);
+    const before: Marks = body === null ? NO_MARKS : parse(body, name);
     const after = edit(before);
-    return after === before ? null : encodeJson({ source, ...after });
+    return after === before ? null : encodeJson({ source, unfinished: after.unfinished, ended: after.ended });
   });
 }
 
 /** A list that cannot be read counts as one mark of an unknown restore. */
-function parse(body: Buffer, name: string): Marks {
+function parse(body: Buffer, name: string): Omit<LoadedMarks, 'isProven'> {
   try {
-    const { ended, unfinished } = marksSchema.parse(decodeJson(body));
-    return { ended, unfinished };
+    return marksSchema.parse(decodeJson(body));
   } catch {
     const mark = { run: UNKNOWN_RUN, scope: { all: true as const }, since: 'an unknown time', kind: 'restore' };
     const kind = `a mark in ${name} that cannot be read, restore`;
-    return { unfinished: [{ ...mark, kind }], ended: [] };
+    return { source: null, unfinished: [{ ...mark, kind }], ended: [] };
   }
 }

@@ -4,22 +4,10 @@ import type { RedisCommand, RedisPort } from '../../lib/ports/redis.js';
 import { cancelRun } from '../../lib/runs/engine.js';
 import type { RunRecord } from '../../lib/runs/model.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
-import { unfinishedOf, addMark } from '../../lib/snapshot/unfinished-marks.js';
+import { unfinishedOf } from '../../lib/snapshot/unfinished-marks.js';
 import type { ObjectStore } from '../../lib/ports/store.js';
-import { startSnapshot } from '../../lib/snapshot/run.js';
-import { acceptSnapshot } from '../../lib/snapshot/accept.js';
 import { intercept } from '../snapshot/intercept.js';
-import {
-  openRestoreBench,
-  NOW,
-  unreachable,
-  type Ask,
-  type RestoreBench,
-  type RestoreParts,
-} from '../support/restore-bench.js';
-import { stumblingStore } from '../support/failing-store.js';
-import { folderStore, type FolderStore } from '../support/folder-store.js';
-import { trustIn } from '../support/trust.js';
+import { openRestoreBench, NOW, unreachable, type Ask, type RestoreBench } from '../support/restore-bench.js';
 import { openTransferBench, type TransferBench } from '../transfer/transfer-bench.js';
 
 describe('the record of a restore that broke off', () => {
@@ -236,86 +224,5 @@ describe('a restore of a file that broke off', () => {
     expect(await marks()).toEqual([broken.id]);
     await bench.restoreFile(path, { database: 1 }, { mode: 'merge' });
     expect(await marks()).toEqual([]);
-  });
-});
-
-it('accepting a snapshot ends its marks in both stores, so that the next snapshot is not doubtful', async () => {
-  const bench = await openRestoreBench();
-  const second = await folderStore(bench.clock);
-  try {
-    await bench.database.redis.set('key', 'v');
-    const own = sourceOf(bench.port.host);
-    const run = '20890101T000000Z-aaaaaa';
-    const mark = { run, scope: { all: true as const }, since: '2089-01-01T00:00:00Z', kind: 'restore' };
-    for (const { store } of [bench.folder, second]) await addMark(store, own, mark);
-    const parts = { marksElsewhere: () => second.store };
-    const started = await startSnapshot(bench.engine(parts), 'cli');
-    const { error, id } = await bench.work(started.started ? started.run.id : '', parts);
-    expect(error?.code).toBe('doubtful');
-    const words = { by: 'me', reason: 'looked at the data', ...parts };
-    const { ended } = await acceptSnapshot(trustIn(bench.folder.store, { own }), id, words);
-    expect(ended).toEqual([run]);
-    expect([await unfinishedOf(bench.folder.store, own), await unfinishedOf(second.store, own)]).toEqual([[], []]);
-    expect((await bench.snapshot(parts)).doubts ?? []).toEqual([]);
-  } finally {
-    await second.remove();
-    await bench.stop();
-  }
-});
-
-describe('a restore from the first store that broke off', () => {
-  let bench: RestoreBench;
-  let second: FolderStore;
-  let own: string;
-  beforeEach(async () => {
-    bench = await openRestoreBench();
-    second = await folderStore(bench.clock);
-    own = sourceOf(bench.port.host);
-    await bench.database.redis.mset('key:1', 'v', 'key:2', 'w');
-  });
-  afterEach(async () => {
-    await second.remove();
-    await bench.stop();
-  });
-
-  const inSecond = async () => (await unfinishedOf(second.store, own)).map(({ run }) => run);
-  /** Breaks a restore off before it writes the key that is missing. */
-  async function breakOff(id: string, parts: Partial<RestoreParts>) {
-    await bench.database.redis.del('key:1');
-    const isWrite = (commands: readonly RedisCommand[]) => commands.some(([name]) => ['SET', 'MSET'].includes(name));
-    const redis = intercept(bench.port, {
-      before: (commands) =>
-        isWrite(commands)
-          ? Promise.reject(new AppError('redis-denied', 'refused', { hint: 'none' }))
-          : Promise.resolve(null),
-    });
-    const run = await bench.restore(id, {}, { ...parts, redis });
-    expect(run.state).toBe('failed');
-    return run.id;
-  }
-
-  it('is marked in the second store too, which may take the place of the first', async () => {
-    const parts = { marksElsewhere: () => second.store };
-    const good = await bench.snapshot();
-    const broken = await breakOff(good.id, parts);
-    expect(await inSecond()).toEqual([broken]);
-    const started = await startSnapshot(bench.engine({ store: second.store }), 'cli');
-    const { error } = await bench.work(started.started ? started.run.id : '', { store: second.store });
-    expect(error?.code).toBe('doubtful');
-    expect((await bench.restore(good.id, {}, parts)).state).toBe('succeeded');
-    expect(await inSecond()).toEqual([]);
-  });
-
-  it('is finished in spite of a second store that is out of reach, and its mark there no longer counts', async () => {
-    const good = await bench.snapshot();
-    const gone = { marksElsewhere: () => stumblingStore(second.store, 1).store };
-    expect(await unfinishedOf(bench.folder.store, own)).toEqual([]);
-    const unseen = await breakOff(good.id, gone);
-    expect([await unfinishedOf(bench.folder.store, own), await inSecond()]).toMatchObject([[{ run: unseen }], []]);
-    const parts = { marksElsewhere: () => second.store };
-    const broken = await breakOff(good.id, parts);
-    expect((await bench.restore(good.id, {}, gone)).state).toBe('succeeded');
-    expect(await inSecond()).toEqual([broken]);
-    expect((await bench.snapshot(parts)).doubts ?? []).toEqual([]);
   });
 });

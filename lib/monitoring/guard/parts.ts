@@ -5,6 +5,7 @@ import type { Budget } from '../../runs/attempt.js';
 import type { Engine, Started } from '../../runs/engine.js';
 import type { LeaseTimes } from '../../runs/lease.js';
 import type { RunRecord } from '../../runs/model.js';
+import type { MarkStores } from '../../snapshot/unfinished-marks.js';
 import type { EvaluationContext } from '../evaluate.js';
 import type { Caller, Step } from '../state.js';
 
@@ -12,7 +13,7 @@ import type { Caller, Step } from '../state.js';
 export type Summary = Step['summary'];
 
 /** Everything that a turn of the guard needs. */
-export interface GuardParts extends EvaluationContext {
+export interface GuardParts extends EvaluationContext, Pick<MarkStores, 'marksElsewhere'> {
   readonly caller: Caller;
   readonly engine: Engine;
   /** Works on a run within this process. */

@@ -4,6 +4,7 @@ import type { Budget } from '../../runs/attempt.js';
 import { applyAcknowledgements } from '../alerts/acknowledge.js';
 import { type Condition, type Finding, mergeFindings } from '../alerts/condition.js';
 import { type Notified, notify } from '../alerts/notify.js';
+import { dropEndedMarks } from '../../snapshot/unfinished-marks.js';
 import { pingedCheck } from '../checks.js';
 import { withDeadline } from '../deadline.js';
 import {
@@ -36,6 +37,8 @@ export interface GuardReport {
 
 /** Share of the time for the work; the rest is for sending alerts. */
 const WORK_SHARE = 0.8;
+/** The time to compare the marks of both stores, in milliseconds. */
+const MARKS_MS = 5_000;
 const NOTHING: Finding = { conditions: [], evaluated: new Set() };
 
 /**
@@ -48,6 +51,7 @@ export async function guard(parts: GuardParts, budget: Budget): Promise<GuardRep
   const { clock } = parts.ports;
   const ping = await pingWatchdog(parts.ports, 'start');
   const { alerter, heartbeat, log, own, signer, store } = parts.ports;
+  await dropMarks(parts);
   // Without `storeAway`: the evaluation at the end of the turn finds these alerts again and publishes all in one message.
   const before = await evaluateAndNotify({ ...parts, ports: { alerter, clock, heartbeat, log, own, signer, store } });
   const turn = recordSteps(parts, shareOf(budget, clock, WORK_SHARE));
@@ -63,6 +67,15 @@ export async function guard(parts: GuardParts, budget: Budget): Promise<GuardRep
   const found = [evaluation.finding, stuck ?? NOTHING, chain ?? NOTHING, checked ?? NOTHING, stepFailures(turn.steps)];
   const finding = mergeFindings(...found, checksCutOff(checked));
   return conclude(parts, turn.steps, checked, { ...evaluation, at, finding, before, ping });
+}
+
+/** So that no alert is sent of a restore that ended by the second store. The end of the turn replicates, which does the same. */
+async function dropMarks({ marksElsewhere, ports: { clock, log, store } }: GuardParts): Promise<void> {
+  const other = marksElsewhere?.() ?? null;
+  if (other === null) return;
+  await withDeadline(clock, clock.now() + MARKS_MS, () => dropEndedMarks(store, other)).catch((error: unknown) =>
+    log.warn('marks-not-compared', { code: toAppError(error).code }),
+  );
 }
 
 interface TurnResults extends Pick<Evaluation, 'finding' | 'pointMet' | 'updateAnswers'> {

@@ -9,6 +9,7 @@ import { copySnapshot, type Stores } from './copy.js';
 import { overwriteObject } from '../../control/object.js';
 import { uniteSources } from '../../snapshot/source.js';
 import { copyErasures } from '../../snapshot/erasures.js';
+import { dropEndedMarks } from '../../snapshot/unfinished-marks.js';
 import { unitePins } from '../../snapshot/pins.js';
 import { acceptedName, adoptedName, manifestName } from '../../snapshot/names.js';
 import { catalogEntry, snapshotIds } from '../../snapshot/catalog.js';
@@ -197,6 +198,9 @@ async function copyOperatorRecords(stores: Stores, source: StoredSnapshots, leas
   await uniteSources(stores.store, stores.replica);
   await unitePins(stores.store, stores.replica);
   await copyErasures(stores.store, stores.replica);
+  // A restore that ended while one store was out of reach ended its mark in the other alone.
+  await dropEndedMarks(stores.store, stores.replica);
+  await dropEndedMarks(stores.replica, stores.store);
 }
 
 async function copyObject({ replica, store }: Stores, name: string, lease: RemovalLease): Promise<void> {
