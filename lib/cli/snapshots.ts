@@ -20,7 +20,7 @@ import { refreshCatalog } from '../snapshot/catalog-object.js';
 import { catalog, catalogEntry, type FullEntry } from '../snapshot/catalog.js';
 import { sha256 } from '../snapshot/manifest.js';
 import { assess, isFoundWhole, trustContext } from '../snapshot/trust.js';
-import { startVerify } from '../snapshot/verify.js';
+import { foundContentsWhole, startVerify } from '../snapshot/verify.js';
 import { carryOut, errorOfRun, runEnvironment } from './carry-out.js';
 import { table } from './output/table.js';
 import { connect } from '../app/connect.js';
@@ -121,7 +121,7 @@ async function adoptUnsigned(context: Context, env: Environment): Promise<number
     });
   }
   await endUnsignedLeases(context, { clock, store });
-  const signed = await signUnsignedState(store, new Date(clock.now()).toISOString());
+  const signed = await signUnsignedState(app.ports, new Date(clock.now()).toISOString());
   const trust = await trustContext(app.ports, protectedDatabase(env).source);
   const rows: Row[] = [];
   const entries: FullEntry[] = [];
@@ -144,7 +144,8 @@ async function adoptUnsigned(context: Context, env: Environment): Promise<number
     const after = await catalogEntry(store, id);
     if (after === null || after.sha256 !== stored || !isFoundWhole(after))
       return refused(error?.message ?? 'it changed');
-    if (error !== null && error.code !== 'wrong-key') return refused(error.message);
+    // Neither a gap elsewhere in the chain nor the signature that is lacking says anything about this snapshot's contents.
+    if (error !== null && !foundContentsWhole(run)) return refused(error.message);
     if (after.verification?.depth !== 'lines')
       return refused('it is encrypted, and BACKUP_AGE_IDENTITY is not set here');
     if (!isUnsigned) return { id, outcome: 'verified', reason: null };
@@ -168,9 +169,12 @@ function isIntact({ manifest, sealed }: FullEntry): boolean {
 /** The control objects that were signed, and a reminder to check them: without a key anybody could have written them. */
 function signedText(signed: readonly string[]): string[] {
   if (signed.length === 0) return [];
-  const runs = signed.filter((name) => name.startsWith('runs/'));
-  const others = signed.filter((name) => !name.startsWith('runs/')).map(printable);
-  const records = runs.length === 0 ? [] : [`the records of ${counted(runs.length, 'run')}`];
+  const [runs, removed] = ['runs/', 'pruned/'].map((prefix) => signed.filter((name) => name.startsWith(prefix)).length);
+  const others = signed.filter((name) => !/^(runs|pruned)\//.test(name)).map(printable);
+  const records = [
+    ...(runs === 0 ? [] : [`the records of ${counted(runs ?? 0, 'run')}`]),
+    ...(removed === 0 ? [] : [`the tombstones of ${counted(removed ?? 0, 'removed snapshot')}`]),
+  ];
   const check =
     others.length === 0
       ? []

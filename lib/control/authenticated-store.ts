@@ -42,7 +42,7 @@ interface AuthenticatedStore extends ObjectStore {
   /** Why a stored object would be lost in a change by this process; null if it is absent or believed. See `assertBelieved`. */
   objectionTo(name: string): Promise<Objection | 'unchecked' | null>;
   /** See `passOver`. */
-  passOver(name: string, etag: string): void;
+  passOver(name: string, etag: string, why: IgnoredObject['why']): void;
 }
 
 const CREATE_ATTEMPTS = 10;
@@ -157,7 +157,7 @@ export function authenticatedStore(
       if (!control.ok) return control.why;
       return control.isUnchecked && signatureIn(objectIn(found.body)?.['auth']) !== null ? 'unchecked' : null;
     },
-    passOver: (name, etag) => void ignore(name, 'unreadable', etag),
+    passOver: (name, etag, why) => void ignore(name, why, etag),
   };
 }
 
@@ -241,10 +241,16 @@ const UNBELIEVED: Readonly<Record<Objection | 'unchecked', { readonly words: str
 
 /**
  * Records that a reader ignores an object because its content is of a form, kind or version that it does not know. It is logged
- * once, like an object without a valid signature. `found` is the object as it was read.
+ * once, like an object without a valid signature. `found` is the object as it was read; `why`, another reason, of a reader that
+ * checks a signature itself.
  */
-export function passOver(store: ObjectStore, name: string, found: { readonly etag: string }): null {
-  if ('passOver' in store) (store as AuthenticatedStore).passOver(name, found.etag);
+export function passOver(
+  store: ObjectStore,
+  name: string,
+  found: { readonly etag: string },
+  why: IgnoredObject['why'] = 'unreadable',
+): null {
+  if ('passOver' in store) (store as AuthenticatedStore).passOver(name, found.etag, why);
   return null;
 }
 

@@ -10,11 +10,12 @@ import { assess, type TrustContext } from './trust.js';
 import { copyMarks, inBothStores, removeMarks, type MarkStores, type Unfinished } from './unfinished-marks.js';
 import { signUnsigned } from '../control/authenticated-store.js';
 import { decodeJson, encodeJson } from '../json.js';
-import type { ObjectStore } from '../ports/store.js';
+import type { ObjectStore, Signer } from '../ports/index.js';
 import { RUN_STATES } from '../runs/model.js';
 import { runIds } from '../runs/recent.js';
 import { runName } from '../runs/records.js';
 import { acceptedName } from './names.js';
+import { signUnsignedTombstones } from './tombstone.js';
 
 const REASON_LENGTH = 500;
 
@@ -176,12 +177,16 @@ const PREFIXES = ['guard/', 'drills/', 'credentials/'] as const;
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Signs the control state from before a signing key was set: records of runs, drills, the erasure list, pins, adopted sources,
+ * Signs the control state from before a signing key was set: tombstones, records of runs, drills, the erasure list, pins, adopted sources,
  * marks of unfinished restores, acceptances. A run that had not ended is ended, since nobody may resume it. Returns the
  * names of what was signed. `at`: ISO 8601.
  */
-export async function signUnsignedState(store: ObjectStore, at: string): Promise<string[]> {
-  const signed: string[] = [];
+export async function signUnsignedState(
+  ports: { readonly store: ObjectStore; readonly signer: Signer },
+  at: string,
+): Promise<string[]> {
+  const { store } = ports;
+  const signed = await signUnsignedTombstones(ports);
   const sign = async (name: string, edit?: (body: Buffer) => Buffer | null): Promise<void> => {
     if (await signUnsigned(store, name, edit)) signed.push(name);
   };

@@ -53,7 +53,31 @@ export async function readTombstone(
 ): Promise<Tombstone | null> {
   const found = await store.read(tombstoneName(id));
   if (found === null) return null;
-  return parseTombstone(signer, id, found.body) ?? passOver(store, tombstoneName(id), found);
+  const { fault, tombstone } = parseTombstone(signer, id, found.body);
+  return fault === null ? tombstone : passOver(store, tombstoneName(id), found, fault);
+}
+
+/**
+ * Signs the tombstones from before a signing key was set, as `signUnsigned` does control objects, and returns their names: without
+ * them the snapshots that were removed then would count as missing.
+ */
+export async function signUnsignedTombstones({
+  store,
+  signer,
+}: {
+  readonly store: ObjectStore;
+  readonly signer: Signer;
+}): Promise<string[]> {
+  const signed: string[] = [];
+  for (const id of await tombstoneIds(store)) {
+    const name = tombstoneName(id);
+    const found = await store.read(name);
+    const parsed = found === null ? null : parseTombstone(signer, id, found.body);
+    if (found === null || parsed?.fault !== 'unsigned') continue;
+    const { seal: _, ...body } = parsed.tombstone;
+    if ((await store.swap(name, signTombstone(body, signer), found.etag)) !== null) signed.push(name);
+  }
+  return signed;
 }
 
 /** All valid tombstones, by the id of their snapshot. */
@@ -76,16 +100,22 @@ export async function tombstoneIds(store: ObjectStore): Promise<string[]> {
   return ids;
 }
 
-function parseTombstone(signer: Signer, id: string, bytes: Buffer): Tombstone | null {
+type Parsed =
+  | { readonly fault: null | 'unsigned'; readonly tombstone: Tombstone }
+  | { readonly fault: 'forged' | 'unreadable'; readonly tombstone: null };
+
+function parseTombstone(signer: Signer, id: string, bytes: Buffer): Parsed {
   try {
     const raw = z.record(z.string(), z.unknown()).parse(decodeJson(bytes));
     const tombstone = tombstoneSchema.parse(raw);
     const body = Object.fromEntries(Object.entries(raw).filter(([name]) => name !== 'seal'));
     const signed = Buffer.from(JSON.stringify(body));
-    if (tombstone.id !== id || sha256(signed) !== tombstone.seal.sha256) return null;
-    return signer.verify(signed, tombstone.seal.signature ?? '') === false ? null : tombstone;
+    const { sha256: stated, signature } = tombstone.seal;
+    if (tombstone.id !== id || sha256(signed) !== stated) return { fault: 'forged', tombstone: null };
+    if (signer.verify(signed, signature ?? '') !== false) return { fault: null, tombstone };
+    return signature === null ? { fault: 'unsigned', tombstone } : { fault: 'forged', tombstone: null };
   } catch {
-    return null;
+    return { fault: 'unreadable', tombstone: null };
   }
 }
 

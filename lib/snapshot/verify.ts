@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { refreshCatalog } from './catalog-object.js';
 import { AppError } from '../errors.js';
 import type { Json } from '../json.js';
@@ -5,7 +6,7 @@ import type { Ports } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
 import type { Trigger } from '../runs/records.js';
 import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
-import { isAdopted, writeVerification } from './statements.js';
+import { isAdopted, verificationSchema, writeVerification } from './statements.js';
 import { checkChain } from './chain.js';
 import { checkPart, type Finding, checkPhase } from './check-part.js';
 import { addCounts, countIndex, noCounts, areCountsCompatible } from './counts.js';
@@ -134,11 +135,8 @@ async function reportStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOut
       detail: 'it was replaced while it was verified',
     });
   }
-  if (findings.length === 0 && opened) findings.push(...(await compareCounts(ports, id, counts)));
-  // A signature mismatch is no damage: with the right key the same snapshot is valid.
-  const own = findings.filter(
-    ({ code, subject }) => !isSignatureCode(code) && (subject === id || subject.startsWith(`snapshots/${id}/`)),
-  );
+  if (opened && ownFindings(id, findings).length === 0) findings.push(...(await compareCounts(ports, id, counts)));
+  const own = ownFindings(id, findings);
   // A faulty key index is no damage either: every part is read instead.
   if (own.length === 0) findings.push(...(await checkIndex(ports, id, sections)));
   const depth = opened ? 'lines' : 'stored-bytes';
@@ -152,6 +150,24 @@ async function reportStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOut
   });
   await refreshCatalog(ports);
   return outcomeOf(id, findings, own, { depth, keys: counts.keys });
+}
+
+/**
+ * The findings about the snapshot's contents: not those about others in the chain, and no signature mismatch, since with the
+ * right key the same snapshot is valid.
+ */
+function ownFindings<T extends Pick<Finding, 'subject'> & { code: string }>(id: string, findings: readonly T[]): T[] {
+  return findings.filter(
+    ({ code, subject }) => !isSignatureCode(code) && (subject === id || subject.startsWith(`snapshots/${id}/`)),
+  );
+}
+
+const resultSchema = z.object({ snapshot: z.string(), findings: verificationSchema.shape.findings });
+
+/** Whether a run has checked a snapshot to the end and found no fault in its contents, whatever else it found. */
+export function foundContentsWhole({ result }: RunRecord): boolean {
+  const { data } = resultSchema.safeParse(result);
+  return data !== undefined && ownFindings(data.snapshot, data.findings).length === 0;
 }
 
 /** Whether not all parts were checked, or not all against this manifest. Results of older versions do not name the manifest. */

@@ -1,3 +1,6 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
@@ -98,6 +101,30 @@ describe('a first signing key', () => {
     expect((await cliJson(['restore', 'latest', '--dry-run'], signed)).json['snapshot']).toBe(id);
     const again = await cli(['snapshots', 'adopt', '--unsigned', '--reason', 'again'], signed);
     expect(again.stdout).toContain('Nothing to do');
+  });
+
+  it('brings over snapshots although others of the chain were removed', async () => {
+    const plain: Variables = { ...(await stack.alone()), BACKUP_SIGNING_KEY: '', BACKUP_SIGNING_PUBLIC_KEY: '' };
+    const [first, forgotten, lost, last] = [
+      await taken(plain),
+      await taken(plain),
+      await taken(plain),
+      await taken(plain),
+    ];
+    expect((await cli(['snapshots', 'forget', forgotten, '--reason', 'a test'], plain)).code).toBe(0);
+    await rm(join(fileURLToPath(plain['BACKUP_STORE'] ?? ''), 'snapshots', lost, 'manifest.json'));
+    const signed = { ...plain, BACKUP_SIGNING_KEY: generateSigningKey().privateKey };
+    const adopted = await cliJson(['snapshots', 'adopt', '--unsigned', '--reason', 'first key'], signed);
+    expect(adopted.json).toMatchObject({
+      snapshots: [first, last].map((id) => ({ id, outcome: 'adopted' })),
+      signed: expect.arrayContaining([`pruned/${forgotten}.json`]) as unknown,
+    });
+    expect(adopted.code).toBe(0);
+    expect((await cliJson(['status'], signed)).json['ignoredObjects']).toBeUndefined();
+    expect((await cliJson(['show', 'latest'], signed)).json).toMatchObject({ id: last, trust: 'trusted' });
+    // The snapshot that was forgotten is explained; the one that somebody removed is named.
+    const verified = await cliJson(['verify', 'latest'], signed);
+    expect(verified.json).toMatchObject({ error: { code: 'chain-broken' }, findings: [{ subject: lost }] });
   });
 });
 

@@ -170,7 +170,7 @@ describe('a replication over lists of the second store that are signed with anot
     await adoptSource(plain, 'own', adopted('old'));
     const ports = { clock: noon(), log: silentLog(), own: null, signer: UNSIGNED, store: plain };
     await replicate({ ...ports, replica: second.store }, { dryRun: false });
-    await signUnsignedState(withKey(now), at);
+    await signUnsignedState({ store: withKey(now), signer: now }, at);
     await second.store.remove('leases/prune.json');
     await copy(now);
     expect((await loadErasedIds({ store: there(now), encryptor })).projects).toEqual(['p1']);

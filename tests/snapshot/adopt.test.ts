@@ -91,7 +91,8 @@ const AT = '2026-11-22T12:00:00.000Z';
 
 it('signs what has no signature, ends a run that had not ended, and leaves what another key signed', async () => {
   const signerOf = () => ed25519Signer({ privateKey: generateSigningKey().privateKey, publicKey: null });
-  const store = authenticatedStore(folder.store, signerOf(), silentLog());
+  const signer = signerOf();
+  const store = authenticatedStore(folder.store, signer, silentLog());
   const id = await writeRun(folder.store);
   const found = await folder.store.read(runName(id));
   const record = decodeJson(found?.body ?? Buffer.of()) as object;
@@ -101,12 +102,12 @@ it('signs what has no signature, ends a run that had not ended, and leaves what 
   await folder.store.create('runs/20261122T020000Z-aaaaaa/run.json', encodeJson({}));
   await authenticatedStore(folder.store, signerOf(), silentLog()).create('guard/pins.json', encodeJson({ pinned: [] }));
   expect(await runsOf(store, [id, open])).toEqual([]);
-  expect(await signUnsignedState(store, AT)).toEqual(['guard/sources.json', runName(id), runName(open)]);
+  expect(await signUnsignedState({ store, signer }, AT)).toEqual(['guard/sources.json', runName(id), runName(open)]);
   expect(await store.read('guard/sources.json')).not.toBeNull();
   expect(await store.read('guard/pins.json')).toBeNull();
   expect(await runsOf(store, [id, open])).toMatchObject([
     { id },
     { id: open, state: 'failed', finishedAt: AT, checkpoint: null, error: { code: 'cancelled' } },
   ]);
-  expect(await signUnsignedState(store, AT)).toEqual([]);
+  expect(await signUnsignedState({ store, signer }, AT)).toEqual([]);
 });
