@@ -1,3 +1,4 @@
+import { AppError } from '../../errors.js';
 import { overwriteObject } from '../../control/object.js';
 import type { Clock, ObjectStore, Signer } from '../../ports/index.js';
 import { manifestName } from '../../snapshot/names.js';
@@ -130,6 +131,8 @@ async function loadNeeded(store: ObjectStore, runs: RoomContext['runs']): Promis
 
 async function writeTombstone({ clock, signer, store }: RemovePorts, { snapshot, decision }: Removal): Promise<void> {
   const { id, manifest, sha256 } = snapshot;
+  const isSigned = (manifest?.seal.signature ?? null) !== null;
+  if (isSigned && signer.sign(Buffer.from(id)) === null) throw unsignedRemovalError(id);
   const existing = await readTombstone({ signer, store }, id);
   if (existing?.manifestSha256 === sha256) return;
   const prunedAt = new Date(clock.now()).toISOString();
@@ -140,6 +143,17 @@ async function writeTombstone({ clock, signer, store }: RemovePorts, { snapshot,
   );
   // An existing tombstone that does not match is forged, or belongs to a replaced manifest.
   await overwriteObject(store, tombstoneName(id), body);
+}
+
+/** Where a key is set, an unsigned tombstone is ignored, and the snapshot would count as missing. */
+function unsignedRemovalError(id: string): AppError {
+  return new AppError(
+    'config',
+    `Snapshot ${id} is signed, and no signing key is set here, so its removal cannot be signed`,
+    {
+      hint: 'The snapshot was not removed. Set BACKUP_SIGNING_KEY where snapshots are removed, as it is set where they are taken.',
+    },
+  );
 }
 
 /** A tombstone beside its manifest has no effect, so a failed removal does no harm. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readTombstone, tombstoneName } from '../../../lib/snapshot/tombstone.js';
+import { ed25519Signer, generateSigningKey } from '../../../lib/crypto/ed25519.js';
+import { readTombstone, tombstoneIds, tombstoneName } from '../../../lib/snapshot/tombstone.js';
 import { manifestName } from '../../../lib/snapshot/names.js';
 import { encodeJson } from '../../../lib/json.js';
 import { sha256 } from '../../../lib/snapshot/manifest.js';
@@ -216,6 +217,17 @@ describe('prune of a store that refuses', () => {
 });
 
 describe('where a clock was wrong', () => {
+  it('removes no signed snapshot where no key is set, since nobody would believe its tombstone', async () => {
+    const signer = ed25519Signer({ privateKey: generateSigningKey().privateKey, publicKey: null });
+    const ids = await days(store(), 4, { signer });
+    await expect(pruneIn({ store: store() })).rejects.toMatchObject({
+      code: 'config',
+      hint: expect.stringContaining('Set BACKUP_SIGNING_KEY') as unknown,
+    });
+    expect(await listed(store())).toEqual(ids);
+    expect(await tombstoneIds(store())).toEqual([]);
+  });
+
   it('keeps the snapshot taken last, even if another one has a later date', async () => {
     const [ahead = '', before = ''] = await days(store(), 2);
     // The run that took the one that is dated before was started after the other had ended.
