@@ -126,7 +126,8 @@ Examples:
 const SWITCH_EXAMPLES = `
 Examples:
   soulcaster-backup switch standby --dry-run    show which variables of which projects would be changed
-  soulcaster-backup switch standby              show that, ask, and point them to the database "standby"`;
+  soulcaster-backup switch standby              show that, ask, and point them to the database "standby"
+  soulcaster-backup switch standby --replica    the same when the first store is lost as well`;
 
 /** The commands that check the application's accounts or change its environment. */
 export function addAccountCommands(program: Command, perform: Perform): void {
@@ -158,6 +159,7 @@ export function addAccountCommands(program: Command, perform: Perform): void {
     .argument('<name>', 'name of the target')
     .option('--allow-empty', 'even if the database is empty')
     .option('--allow-unfinished', 'even if a restore into the database is unfinished')
+    .option('--replica', 'record the change in the second store, BACKUP_REPLICA_STORE')
     .addHelpText('after', SWITCH_EXAMPLES)
     .action((name: string, options: SwitchOptions) =>
       perform(async (context) => (await import('./rotation.js')).switchTo(context, name, options)),

@@ -9,7 +9,11 @@ import type { Context } from './context.js';
 import { finish } from './output/report-error.js';
 import { assertCanPrompt, confirmTyped, DRY_RUN_FIRST } from './prompt.js';
 import { facts, table } from './output/table.js';
-import { loadConfig, loadTarget, type Environment } from '../app/config.js';
+import { loadConfig, loadTarget, wantsReplica, type Environment } from '../app/config.js';
+import { otherMarkStore } from '../app/app.js';
+import { storeEnvironment } from '../app/connect/stores.js';
+import type { ObjectStore } from '../ports/store.js';
+import { quoted } from '../restore/scope-words.js';
 import { protectedDatabase } from '../app/connect/database.js';
 import { shortSource } from '../snapshot/source.js';
 import { assertNoUnfinishedRestore } from '../snapshot/unfinished-marks.js';
@@ -30,8 +34,12 @@ export function assertCanConfirm(options: RotationOptions): void {
 }
 
 /** Shows the plan, asks for confirmation, carries it out and prints the result. Returns the exit code. */
-export async function carryOutRotation(context: Context, wanted: Wanted, options: RotationOptions): Promise<number> {
-  const ports = rotationPorts(context);
+export async function carryOutRotation(
+  context: Context,
+  wanted: Wanted,
+  options: RotationOptions,
+  ports = rotationPorts(context),
+): Promise<number> {
   const request = { ...wanted, acceptNoWayBack: !options.wayBack };
   const run = (given: RotationRequest, dryRun: boolean): Promise<RotationResult> =>
     rotate(ports, given, { dryRun, interrupt: context.interrupt });
@@ -46,8 +54,10 @@ export async function carryOutRotation(context: Context, wanted: Wanted, options
 }
 
 /** Connects every port. Throws `config` naming everything that is missing. */
-export function rotationPorts(context: Context): RotatePorts {
-  return connect(context.env, ['backend', 'clock', 'deployments', 'log', 'store', 'variables'], { log: context.log });
+export function rotationPorts({ env, log }: Context, replica = false): RotatePorts {
+  return connect(storeEnvironment(env, replica), ['backend', 'clock', 'deployments', 'log', 'store', 'variables'], {
+    log,
+  });
 }
 
 /** Asks for confirmation. Returns whether a lost value is accepted, which needs more than a yes. Throws `not-confirmed`. */
@@ -133,6 +143,7 @@ function deploymentText({ deployments, outcome }: RotationResult, { project }: R
 export interface SwitchOptions extends RotationOptions {
   readonly allowEmpty?: boolean;
   readonly allowUnfinished?: boolean;
+  readonly replica?: boolean;
 }
 
 const URL_VARIABLE = 'UPSTASH_REDIS_REST_URL';
@@ -141,10 +152,14 @@ const TOKEN_VARIABLE = 'UPSTASH_REDIS_REST_TOKEN';
 /** `switch`: points backend, dashboard and, if configured, the backup project to another database. */
 export async function switchTo(context: Context, name: string, options: SwitchOptions): Promise<number> {
   assertCanConfirm(options);
-  rotationPorts(context);
-  const exit = await carryOutRotation(context, switchRotation(context, name, options), options);
+  const ports = rotationPorts(context, options.replica);
+  const exit = await carryOutRotation(context, switchRotation(context, name, options, ports.store), options, ports);
   if (exit === 0 && options.dryRun !== true) {
     context.note(`Also set ${URL_VARIABLE} and ${TOKEN_VARIABLE} in your own environment to those of ${name}.`);
+    if (options.replica === true)
+      context.note(
+        'If the first store is lost, also set BACKUP_STORE and the S3_* variables to those of the second store.',
+      );
     const { source } = protectedDatabase(context.env);
     if (source !== null) context.note(adoptHint(source));
   }
@@ -157,7 +172,7 @@ function adoptHint(source: string): string {
   return `Then adopt the old host once, so that its snapshots count for the new database: ${command}`;
 }
 
-function switchRotation({ env, log }: Context, name: string, options: SwitchOptions): Wanted {
+function switchRotation({ env, log }: Context, name: string, options: SwitchOptions, store: ObjectStore): Wanted {
   const target = loadTarget(env, name);
   const redis = connectTarget(env, name);
   const values = [
@@ -174,13 +189,24 @@ function switchRotation({ env, log }: Context, name: string, options: SwitchOpti
     }),
     candidates: [],
     prove: async () => {
+      const stores = { store, marksElsewhere: otherMarkStore(env, log, options.replica) };
       if (options.allowUnfinished !== true)
-        await assertNoUnfinishedRestore(connect(env, ['store'], { log }).store, redis.host);
+        await assertNoUnfinishedRestore(stores, redis.host).catch((error: unknown) => {
+          throw options.replica !== true && wantsReplica(env) ? withReplicaHint(error, name) : error;
+        });
       const words = await assertUsableDatabase(redis, options.allowEmpty === true);
       await assertAnother(env, redis, name);
       return words;
     },
   };
+}
+
+/** The error of a first store that is away, with the command that uses the second one. */
+function withReplicaHint(error: unknown, name: string): unknown {
+  if (!(error instanceof AppError) || error.code !== 'store-unavailable') return error;
+  const { code, message } = error;
+  const command = `npx soulcaster-backup switch ${quoted(name)} --replica --dry-run --env-file .env`;
+  return new AppError(code, message, { hint: `${error.hint} If the store is lost: \`${command}\`.`, cause: error });
 }
 
 /** Throws `usage` for the database that the application uses already, by another name. It cannot be checked while that is down. */

@@ -176,9 +176,9 @@ async function endedMarks(
   return { here: here.ended, there: there?.ended ?? null };
 }
 
-/** Throws `not-restorable` where a restore into the database `host` began and is not known to have succeeded. */
-export async function assertNoUnfinishedRestore(store: ObjectStore, host: string): Promise<void> {
-  const [mark] = await unfinishedOf(store, sourceOf(host));
+/** Throws `not-restorable` where a restore into the database `host` began and by no store is known to have succeeded. */
+export async function assertNoUnfinishedRestore(ports: MarkStores, host: string): Promise<void> {
+  const [mark] = await marksOf(ports, sourceOf(host));
   if (mark === undefined) return;
   throw new AppError(
     'not-restorable',

@@ -1,9 +1,14 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { fileStore } from '../../lib/stores/file/store.js';
 import { addMark } from '../../lib/snapshot/unfinished-marks.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
 import { startRedisServer } from '../../dev/redis-server.js';
 import { startUpstashRedis, type UpstashRedisStandIn } from '../../dev/upstash-redis/index.js';
+import type { ObjectStore } from '../../lib/ports/store.js';
+import { folderStore, type FolderStore } from '../support/folder-store.js';
 import { openAccounts, type Accounts } from './accounts-fixture.js';
 import type { Variables } from './fixture.js';
 import { redis } from './restore-fixture.js';
@@ -156,6 +161,48 @@ describe('switch refuses', () => {
     }
     expect((await accounts.run(['switch', 'standby', '--yes', '--allow-unfinished'], '', env())).code).toBe(0);
     expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
+  });
+
+  describe('with a second store', () => {
+    const what = { run: '20261122T020000Z-x7k2m9', scope: { all: true as const }, mode: 'replace', kind: 'restore' };
+    let second: FolderStore;
+    let both: Variables;
+    beforeEach(async () => {
+      second = await folderStore();
+      both = { ...env(), BACKUP_REPLICA_STORE: pathToFileURL(second.folder).href };
+    });
+    afterEach(() => second.remove());
+    const addMarkTo = (store: ObjectStore) =>
+      addMark(store, sourceOf(new URL(standby.url).host), { ...what, since: '2026-11-22T02:00:00Z' });
+
+    it('a target with an unfinished restore by the second store alone', async () => {
+      await addMarkTo(second.store);
+      const { code, stderr } = await accounts.run(['switch', 'standby', '--dry-run'], '', both);
+      expect([code, stderr]).toEqual([3, expect.stringContaining(what.run)]);
+    });
+
+    it('a target with an unfinished restore by the first store alone, with --replica', async () => {
+      await addMarkTo(fileStore({ folder: accounts.folder }));
+      const { code, stderr } = await accounts.run(['switch', 'standby', '--replica', '--dry-run'], '', both);
+      expect([code, stderr]).toEqual([3, expect.stringContaining(what.run)]);
+    });
+
+    it('without --replica while the first store is out of reach, and names the command that works', async () => {
+      const file = join(second.folder, 'no-folder');
+      await writeFile(file, '');
+      const lost = { ...both, BACKUP_STORE: pathToFileURL(file).href };
+      const { code, stderr } = await accounts.run(['switch', 'standby', '--yes'], '', lost);
+      expect([code, stderr, everywhere()]).toEqual([
+        1,
+        expect.stringContaining('npx soulcaster-backup switch standby --replica --dry-run'),
+        allOld(),
+      ]);
+      expect(await accounts.run(['switch', 'standby', '--yes', '--replica'], '', lost)).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining('also set BACKUP_STORE') as unknown,
+      });
+      expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
+    });
   });
 
   it('to change anything without confirmation', async () => {
