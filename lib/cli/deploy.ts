@@ -1,9 +1,11 @@
 import { quoted } from '../restore/scope-words.js';
 import { isSet, loadConfig, wantsQueue, wantsReplica, wantsTarget, type Environment } from '../app/config.js';
-import { functionVariables } from '../app/config/names.js';
+import { functionVariables, isFunctionVariable } from '../app/config/names.js';
 import { connect, connectSchedules, guardScheduleOf } from '../app/connect.js';
 import { alertRules } from '../app/settings.js';
 import { AppError, exitCodeOf } from '../errors.js';
+import { removeCommand } from '../health/checks/deployment.js';
+import { costOfLacking } from '../health/checks/promises.js';
 import { DRILL_CRON } from '../monitoring/checks.js';
 import { ensureSchedule } from '../monitoring/schedulers.js';
 import type { Deployment } from '../ports/hosting.js';
@@ -17,6 +19,8 @@ export interface DeployOptions {
   readonly yes?: boolean;
   /** Rebuild production although nothing has changed. */
   readonly rebuild?: boolean;
+  /** Names of variables to remove from the project. */
+  readonly remove?: readonly string[];
 }
 
 /** The result of one step of a deployment. */
@@ -46,9 +50,12 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
   if (options.dryRun !== true && options.yes !== true) assertCanPrompt(DRY_RUN_FIRST);
   const ports = connect(env, ['clock', 'deployments', 'variables']);
   const wanted = functionVariables(context.fileEnv ?? env);
-  const plan = await planVariables(ports, project, wanted);
+  const remove = options.remove ?? [];
+  assertRemovable(remove, wanted);
+  const plan = await planVariables(ports, project, wanted, remove);
   const newest = await ports.deployments.newest(project);
-  const builds = newest !== null && (options.rebuild === true || isStale(newest, plan));
+  // A removal may have been interrupted before the build.
+  const builds = newest !== null && (options.rebuild === true || remove.length > 0 || isStale(newest, plan));
   context.print(planView(project, plan, newest, builds));
   const shellOnly = Object.keys(functionVariables(env)).filter((name) => !(name in wanted));
   if (shellOnly.length > 0) {
@@ -56,19 +63,22 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
       `warning: ${shellOnly.join(', ')} ${shellOnly.length === 1 ? 'is' : 'are'} set in this shell and not in the file of --env-file, so not deployed`,
     );
   }
+  const onlyThere = plan.others.filter((name) => isFunctionVariable(name) && !remove.includes(name));
+  if (onlyThere.length > 0) context.note(onlyThereWarning(onlyThere));
+  const planned = {
+    project,
+    variables: variableDocuments(plan),
+    others: plan.others,
+    onlyThere,
+    removed: plan.removed.map(({ name }) => name),
+    builds,
+  };
   if (options.dryRun === true) {
-    context.document({
-      project,
-      dryRun: true,
-      variables: variableDocuments(plan),
-      others: plan.others,
-      builds,
-      steps: [],
-    });
+    context.document({ ...planned, dryRun: true, steps: [] });
     return 0;
   }
   const isChange = builds || plan.variables.some(({ action }) => action !== 'keep');
-  if (options.yes !== true && isChange) await confirmTyped(context, 'To set these and deploy, type yes: ');
+  if (options.yes !== true && isChange) await confirmTyped(context, confirmation(plan));
   await setVariables(ports, project, wanted, plan, isSecretName);
   if (newest === null) throw neverDeployedError(project);
   const steps: StepResult[] = [{ step: 'variables', state: 'done', detail: null }];
@@ -79,8 +89,35 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
   }
   steps.push({ step: 'deployment', state: builds ? 'done' : 'skipped', detail: builds ? null : 'it is up to date' });
   const isDone = await runSteps(context, steps);
-  context.document({ project, dryRun: false, variables: variableDocuments(plan), others: plan.others, builds, steps });
+  context.document({ ...planned, dryRun: false, steps });
   return isDone ? 0 : 1;
+}
+
+/** Throws `usage` for a name that the functions do not read, or that the env file has: the next deployment would set it again. */
+function assertRemovable(names: readonly string[], wanted: Readonly<Record<string, string>>): void {
+  const unknown = names.find((name) => !isFunctionVariable(name));
+  if (unknown !== undefined) {
+    throw new AppError('usage', `${JSON.stringify(unknown)} is no variable of the functions`, {
+      hint: 'Give a name that .env.example lists; `npx soulcaster-backup deploy --dry-run --env-file .env` names the variables that only the project has.',
+    });
+  }
+  const wantedName = names.find((name) => name in wanted);
+  if (wantedName === undefined) return;
+  throw new AppError('usage', `${wantedName} is set in the env file, so it is not removed from the project`, {
+    hint: 'Remove its line from the env file first.',
+  });
+}
+
+function onlyThereWarning(names: readonly string[]): string {
+  const are = names.length === 1 ? 'is' : 'are';
+  return `warning: ${names.join(', ')} ${are} set in the Vercel project and not in the env file: the functions use ${names.length === 1 ? 'it' : 'them'}, and deploy, with or without --yes, removes only what --remove names. To remove: \`${removeCommand(names)}\``;
+}
+
+function confirmation({ removed }: VariablePlan): string {
+  if (removed.length === 0) return 'To set these and deploy, type yes: ';
+  const names = removed.map(({ name }) => name);
+  const cost = costOfLacking(names);
+  return `To remove ${names.join(', ')} from the functions${cost === null ? '' : ` (the cost: ${cost})`}, set the other variables and deploy, type yes: `;
 }
 
 interface Step {
@@ -215,14 +252,16 @@ const SIGNS = { create: '+', write: '~', keep: ' ' } as const;
 function planView(project: string, plan: VariablePlan, newest: Deployment | null, builds: boolean): string {
   const changed = plan.variables.filter(({ action }) => action !== 'keep');
   const kept = plan.variables.length - changed.length;
+  const others = plan.others.filter((name) => !plan.removed.some((each) => each.name === name));
   const lines = changed.map(
     ({ action, name }) => `  ${SIGNS[action]} ${name}${isSecretName(name) ? ' (sensitive)' : ''}`,
   );
   const build = newest === null ? 'it was never deployed' : builds ? `${newest.id} is rebuilt` : 'it is up to date';
   return [
-    `Vercel project ${project}: ${changed.length} variables to set, ${kept} unchanged; ${build}.`,
+    `Vercel project ${project}: ${changed.length} variables to set, ${kept} unchanged${plan.removed.length === 0 ? '' : `, ${plan.removed.length} to remove`}; ${build}.`,
     ...lines,
-    ...(plan.others.length === 0 ? [] : [`  not in the env file, left unchanged: ${plan.others.join(', ')}`]),
+    ...plan.removed.map(({ name }) => `  - ${name}`),
+    ...(others.length === 0 ? [] : [`  not in the env file, left unchanged: ${others.join(', ')}`]),
   ].join('\n');
 }
 

@@ -3,7 +3,7 @@ import type { DeployOptions } from './deploy.js';
 import type { InitOptions } from './init.js';
 import type { StoreOptions } from './init/store.js';
 import type { KeygenOptions, KeyKind, RotateKeysOptions } from './keys.js';
-import { parseNumber } from './arguments.js';
+import { collectValues, parseNumber } from './arguments.js';
 import { AppError } from '../errors.js';
 import type { GlobalOptions, Perform } from './context.js';
 import type { GithubRotateOptions } from './github-rotate.js';
@@ -69,6 +69,11 @@ export function addSetupCommands(program: Command, perform: Perform): void {
     .option('--dry-run', 'show what would be set and built, and change nothing')
     .option('--yes', 'do not ask')
     .option('--rebuild', 'rebuild production although no variable has changed')
+    .option(
+      '--remove <variable>',
+      'remove a variable that the env file no longer has from the Vercel project; can be repeated',
+      collectValues(),
+    )
     .action((options: DeployOptions) =>
       perform(async (context) => (await import('./deploy.js')).deploy(context, options)),
     );

@@ -16,8 +16,10 @@ interface PlannedVariable {
 
 export interface VariablePlan {
   readonly variables: readonly PlannedVariable[];
-  /** Names of other variables in production. They are left unchanged. */
+  /** Names of other variables in production. They are left unchanged, except those of `removed`. */
   readonly others: readonly string[];
+  /** Variables of the functions to remove: given by the operator, and found. */
+  readonly removed: readonly HostedVariable[];
   /** When one of our variables last changed, in milliseconds; null if the host does not say or none exists. */
   readonly changedAt: number | null;
 }
@@ -33,11 +35,12 @@ function commentOf(name: string, value: string): string {
   return `${COMMENT_PREFIX} ${digest}`;
 }
 
-/** Compares the project's production variables with the wanted ones. Changes nothing. */
+/** Compares the project's production variables with the wanted ones. `remove`: names to remove. Changes nothing. */
 export async function planVariables(
   { variables }: Pick<DeployPorts, 'variables'>,
   project: string,
   wanted: Values,
+  remove: readonly string[] = [],
 ): Promise<VariablePlan> {
   const there = await variables.list(project);
   const planned: PlannedVariable[] = [];
@@ -55,11 +58,12 @@ export async function planVariables(
   return {
     variables: planned,
     others: there.filter(({ name }) => !(name in wanted)).map(({ name }) => name),
+    removed: there.filter(({ name }) => remove.includes(name)),
     changedAt: ours.length === 0 ? null : Math.max(...ours),
   };
 }
 
-/** Sets the variables that differ. Can be interrupted and repeated. `isSecret`: variables that are stored as sensitive. */
+/** Sets the variables that differ, and removes those of the plan. Can be interrupted and repeated. `isSecret`: variables that are stored as sensitive. */
 export async function setVariables(
   { variables }: Pick<DeployPorts, 'variables'>,
   project: string,
@@ -73,11 +77,12 @@ export async function setVariables(
     if (action === 'create') await variables.create(project, name, value, { sensitive: isSecret(name), comment });
     if (action === 'write' && found !== null) await variables.write(project, found.id, value, { comment });
   }
+  for (const { id } of plan.removed) await variables.remove(project, id);
 }
 
 /** Whether production was built before its variables last changed. True also if that is not known. */
 export function isStale(newest: Deployment, plan: VariablePlan): boolean {
-  if (plan.variables.some(({ action }) => action !== 'keep')) return true;
+  if (plan.removed.length > 0 || plan.variables.some(({ action }) => action !== 'keep')) return true;
   return newest.createdAt === null || plan.changedAt === null || newest.createdAt < plan.changedAt;
 }
 

@@ -96,6 +96,40 @@ describe('from nothing to a guarded deployment', () => {
     expect(clouds.vercel.calls.slice(calls).every(({ method }) => method === 'GET')).toBe(true);
   });
 
+  it('names variables that only the project has, and removes those that are named alone', async () => {
+    const { variables } = clouds.vercel.project(PROJECT);
+    const text = readFileSync(file(), 'utf8');
+    const more = join(clouds.folder, 'more.env');
+    writeFileSync(more, `${text}\nRETENTION_KEEP_LAST=3\nBACKUP_SKIP_TYPES=vectorset\n`);
+    expect((await cli(['deploy', '--yes', '--env-file', more])).code).toBe(0);
+    const has = (name: string): boolean => variables.some(({ key }) => key === name);
+    expect([has('RETENTION_KEEP_LAST'), has('BACKUP_SKIP_TYPES')]).toEqual([true, true]);
+
+    const kept = await cli(['deploy', '--dry-run', '--json', '--env-file', file()]);
+    expect(JSON.parse(kept.stdout)).toMatchObject({
+      onlyThere: expect.arrayContaining(['RETENTION_KEEP_LAST', 'BACKUP_SKIP_TYPES']),
+      removed: [],
+      builds: false,
+    });
+    expect(kept.stderr).toMatch(/set in the Vercel project and not in the env file.*--remove RETENTION_KEEP_LAST /);
+    const outside = await cli(['doctor', '--deployment', '--json', '--env-file', file()]);
+    const checks = (JSON.parse(outside.stdout) as { checks: { name: string; status: string }[] }).checks;
+    expect(checks.find(({ name }) => name === 'variables')?.status).toBe('warn');
+
+    for (const name of ['CRON_SECRET', 'PATH']) {
+      const refused = await cli(['deploy', '--yes', '--remove', name, '--env-file', file()]);
+      expect([refused.code, has('CRON_SECRET')]).toEqual([2, true]);
+    }
+    const removed = await cli(['deploy', '--yes', '--json', '--remove', 'RETENTION_KEEP_LAST', '--env-file', file()]);
+    expect([removed.code, JSON.parse(removed.stdout)]).toMatchObject([
+      0,
+      { removed: ['RETENTION_KEEP_LAST'], onlyThere: ['BACKUP_SKIP_TYPES'], builds: true },
+    ]);
+    expect([has('RETENTION_KEEP_LAST'), has('BACKUP_SKIP_TYPES')]).toEqual([false, true]);
+    const deployed = (await cli(['doctor', '--deployment', '--env-file', file()])).stdout;
+    expect(deployed).toMatch(/set in the deployment, but not here: BACKUP_SKIP_TYPES \(/);
+  });
+
   it('changes nothing without confirmation, and names what is missing', async () => {
     expect((await cli(['deploy', '--env-file', file()])).stderr).toContain('The change cannot be confirmed');
     expect((await cli(['deploy', '--yes'], {})).code).toBe(2);

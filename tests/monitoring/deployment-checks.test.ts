@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { systemClock } from '../../lib/services/clock.js';
 import { deploymentClient } from '../../lib/services/task-endpoint.js';
 import { functionVariables } from '../../lib/app/config/names.js';
+import { generateAgeIdentity } from '../../lib/app/connect/stores.js';
 import { signWebhook } from '../../lib/app/connect.js';
 import { deploymentOf } from '../../lib/app/connect/database.js';
 import { deploymentChecks, reachChecks, type ProbedDeployment } from '../../lib/health/checks/deployment.js';
@@ -154,6 +155,20 @@ describe('a deployment from outside', () => {
     expect(seen['webhook-secret']).toMatchObject({
       ok: false,
       hint: expect.stringContaining('RESTORE_WEBHOOK_SECRET'),
+    });
+    const most = Object.keys(functionVariables(process.env)).filter((name) => name !== 'BACKUP_LABEL');
+    expect((await all(outsideOf(url, { variables: most, sign: () => null })))['variables']).toMatchObject({
+      status: 'warn',
+      detail: expect.stringContaining('set in the deployment, but not here: BACKUP_LABEL'),
+      hint: expect.stringContaining('deploy --remove BACKUP_LABEL --env-file .env'),
+    });
+    process.env['BACKUP_AGE_RECIPIENTS'] = (await generateAgeIdentity()).recipient;
+    const encrypts = await all(outsideOf(url, { variables: [...most, 'BACKUP_LABEL'] })).finally(() => {
+      delete process.env['BACKUP_AGE_RECIPIENTS'];
+    });
+    expect(encrypts['variables']).toMatchObject({
+      ok: false,
+      detail: expect.stringMatching(/not here: BACKUP_AGE_RECIPIENTS; the functions encrypt snapshots/),
     });
     const little = await all(outsideOf(url, { variables: ['EMBEDDING_MODEL'], sign: () => null }));
     expect([little['variables']?.status, little['webhook-secret']?.status]).toEqual(['warn', 'skipped']);

@@ -71,11 +71,16 @@ function printable(name: string): string {
 const OPERATOR_ONLY =
   /^(BACKUP_AGE_IDENTITY(_FILE)?|UPSTASH_(EMAIL|API_KEY|API_URL|REDIS_ID)|VERCEL_.*|SOULCASTER_.*|AWS_PROFILE|DEBUG|S3_SESSION_TOKEN|REPLICA_S3_SESSION_TOKEN)$/;
 
+/** Whether the functions read a variable of this name. */
+export function isFunctionVariable(name: string): boolean {
+  return (knownVariables().has(name) || isTargetVariable(name)) && !OPERATOR_ONLY.test(name);
+}
+
 /** The variables that the functions get, by name. */
 export function functionVariables(env: Environment): Record<string, string> {
-  const known = knownVariables();
-  const isOurs = (name: string): boolean => (known.has(name) || isTargetVariable(name)) && !OPERATOR_ONLY.test(name);
   return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) => (isOurs(name) && (value ?? '') !== '' ? [[name, value ?? '']] : [])),
+    Object.entries(env).flatMap(([name, value]) =>
+      (value ?? '') !== '' && isFunctionVariable(name) ? [[name, value ?? '']] : [],
+    ),
   );
 }

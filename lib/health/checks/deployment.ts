@@ -163,20 +163,52 @@ async function checkCronSecret({ client, secrets, url }: ProbedDeployment): Prom
 
 const variablesSchema = z.object({ variables: z.array(z.string()) });
 
-/** Checks that the functions have the variables set here: without a recipient, for example, they would save in clear text. */
+/**
+ * Checks that the functions have the variables set here: without a recipient, for example, they would save in clear text. And
+ * that they have no others: a variable whose line was removed here is still used there.
+ */
 async function checkVariables({ client, secrets, variables: here }: ProbedDeployment): Promise<Observation> {
   if (secrets.cron === '') return skipped('not tried: CRON_SECRET is not set here');
   const response = await client().request('/api/cron/check', { bearer: secrets.cron });
   const deployed = response.kind === 'answer' ? variablesSchema.safeParse(response.json).data?.variables : undefined;
   if (deployed === undefined) return skipped('not tried: the version of the deployment does not report its variables');
   const lacking = here.filter((name) => !deployed.includes(name));
-  if (lacking.length === 0)
-    return ok(`all variables set here for the functions are set in the deployment (${here.length})`);
+  const onlyThere = deployed.filter((name) => !here.includes(name));
+  if (lacking.length === 0 && onlyThere.length === 0)
+    return ok(`all variables set here for the functions are set in the deployment (${here.length}), and no others`);
   const cost = costOfLacking(lacking);
-  const words = `set here, but not in the deployment: ${lacking.join(', ')}${cost === null ? '' : `; without them, ${cost}`}`;
-  const hint = 'Set them in the Vercel project and deploy again: `npx soulcaster-backup deploy --env-file .env`.';
-  return cost === null ? warn(words, hint) : fail(words, hint);
+  const encrypts = onlyThere.includes(RECIPIENTS);
+  const words = [
+    ...(lacking.length === 0
+      ? []
+      : [
+          `set here, but not in the deployment: ${lacking.join(', ')}${cost === null ? '' : `; without them, ${cost}`}`,
+        ]),
+    ...(onlyThere.length === 0
+      ? []
+      : [
+          `set in the deployment, but not here: ${onlyThere.join(', ')}${encrypts ? '; the functions encrypt snapshots, although no recipients are set here' : ''}`,
+        ]),
+  ].join('; ');
+  const hints = [
+    ...(lacking.length === 0
+      ? []
+      : ['Set them in the Vercel project and deploy again: `npx soulcaster-backup deploy --env-file .env`.']),
+    ...(onlyThere.length === 0
+      ? []
+      : [
+          `The functions use what only the deployment has: set it here as well, or remove it there: \`${removeCommand(onlyThere)}\`.`,
+        ]),
+  ].join(' ');
+  return cost === null && !encrypts ? warn(words, hints) : fail(words, hints);
 }
+
+/** The command that removes variables from the functions. */
+export function removeCommand(names: readonly string[]): string {
+  return `npx soulcaster-backup deploy --remove ${names.join(' --remove ')} --env-file .env`;
+}
+
+const RECIPIENTS = 'BACKUP_AGE_RECIPIENTS';
 
 /** A body that starts nothing: with a valid signature it is refused as invalid. */
 const NO_RESTORE = '[]';
