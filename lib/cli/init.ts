@@ -1,8 +1,10 @@
 import { parseEnvFile } from '../app/config/env-file.js';
 import { problemOfValue, knownVariables, type Environment } from '../app/config.js';
+import { isFunctionVariable } from '../app/config/names.js';
 import { connect, connectSigningKeys } from '../app/connect.js';
 import { recipientsOf, generateAgeIdentity, generateSigningKey } from '../app/connect/stores.js';
 import { AppError, toAppError } from '../errors.js';
+import { removeCommand } from '../health/checks/deployment.js';
 import { costOfLacking, promiseChecks } from '../health/checks/promises.js';
 import { gather } from '../setup/gather.js';
 import type { Prompter, Service, Setup, SetupEvent, Values, Sources } from '../setup/model.js';
@@ -87,6 +89,14 @@ export async function init(context: Context, options: InitOptions): Promise<numb
   context.document({ ...described, written: isChanged });
   if (present !== null && isFirstSigningKey(before, setup.values)) {
     context.note(`BACKUP_SIGNING_KEY ${FIRST_SIGNING_KEY}: ${ADOPT_COMMAND}`);
+  }
+  const removed = changes.filter(({ change, name }) => change === 'removed' && isFunctionVariable(name));
+  if (removed.length > 0 && nextCommand(setup) === 'deploy') {
+    const names = removed.map(({ name }) => name);
+    context.note(
+      `Functions that already have ${names.join(', ')} use ${names.length === 1 ? 'it' : 'them'} until removed there as well. Next: ${removeCommand(names)}`,
+    );
+    return 0;
   }
   context.note(`Next: npx soulcaster-backup ${nextCommand(setup)} --env-file .env`);
   return 0;

@@ -68,7 +68,7 @@ function isWithheld({ independent, kind, made, questions }: Service, withheld: R
 
 async function isWanted(service: Service, values: Values, { prompter, costOf, isNew }: SetupPorts): Promise<boolean> {
   if (service.kind === 'needed') return true;
-  const isPartlySet = variablesOf(service).some((variable) => variable in values && variable !== 'PUBLIC_URL');
+  const isPartlySet = variablesOf(service).some((variable) => variable in values && !KEPT.includes(variable));
   if (isPartlySet) return true;
   if (prompter === null) return service.kind === 'automatic' && isNew;
   // Generated without a question, except encryption: its identity has to be kept safe by the operator.
@@ -157,10 +157,12 @@ function reportCheck(result: CheckResult, { print }: SetupPorts): CheckResult {
   return result;
 }
 
+/** Kept when their service is left out: more than the queue uses PUBLIC_URL, and the identity opens existing snapshots. */
+const KEPT: readonly string[] = ['PUBLIC_URL', 'BACKUP_AGE_IDENTITY_FILE'];
+
 function withoutService(service: Service, values: Values): Values {
-  // PUBLIC_URL is kept: more than the queue uses it.
   return omitVariables(
-    variablesOf(service).filter((variable) => variable !== 'PUBLIC_URL'),
+    variablesOf(service).filter((variable) => !KEPT.includes(variable)),
     values,
   );
 }

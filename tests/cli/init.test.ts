@@ -151,6 +151,18 @@ describe('init with answers', () => {
     expect(Object.fromEntries(Object.entries(written()).filter(([, value]) => value !== ''))).toEqual(rest);
   });
 
+  it('keeps the identity of encrypted snapshots when encryption is turned off, and says that the functions still encrypt', async () => {
+    await init(everything());
+    const all = written();
+    const result = await init({ BACKUP_AGE_RECIPIENTS: null }, '--force');
+    const { BACKUP_AGE_RECIPIENTS: recipients, ...rest } = all;
+    expect([result.code, recipients]).toEqual([0, expect.any(String)]);
+    expect(Object.fromEntries(Object.entries(written()).filter(([, value]) => value !== ''))).toEqual(rest);
+    expect(result.stderr).toContain(`deploy --remove BACKUP_AGE_RECIPIENTS --env-file ${file()}`);
+    const again = await init({}, '--force');
+    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('Nothing had to be changed')]);
+  });
+
   it.each<[string, Answers, RegExp]>([
     ['a wrong token', { UPSTASH_REDIS_REST_URL: 'URL', UPSTASH_REDIS_REST_TOKEN: 'wrong-token' }, /FAIL {2}redis/],
     [

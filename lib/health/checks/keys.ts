@@ -105,7 +105,7 @@ async function tryEncryption(encryptor: Encryptor): Promise<Observation> {
   if (recipients === 0) {
     return warn(
       'an identity is set, but no recipients: new snapshots are not encrypted',
-      'Set BACKUP_AGE_RECIPIENTS to the public key of BACKUP_AGE_IDENTITY.',
+      'Set BACKUP_AGE_RECIPIENTS to the public key of BACKUP_AGE_IDENTITY. If encryption was turned off here, `npx soulcaster-backup doctor --env-file .env --deployment` says whether the functions still encrypt.',
     );
   }
   const probe = randomBytes(PROBE_BYTES);
