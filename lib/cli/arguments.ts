@@ -11,14 +11,6 @@ export const LOCAL = [
   'do all work in this process, without the queue (the default without QSTASH_TOKEN)',
 ] as const;
 
-const MAX_PROJECT_LENGTH = 512;
-
-/** Refuses an empty id, such as an unset shell variable: it must not select everything. */
-export function parseProjectId(text: string): string {
-  if (text.trim() !== '' && text.length <= MAX_PROJECT_LENGTH) return text;
-  throw new InvalidArgumentError('Give the whole id of a project.');
-}
-
 /** Collects the values of an option that may be repeated, each parsed with `parse`. */
 export function collectValues(parse: (text: string) => string = (text) => text) {
   return (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), parse(text)];

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command, Option } from 'commander';
 import type { AckOptions } from './alerts.js';
-import { LOCAL, parseTime, parseRunOrTime, parseNumber, parseProjectId } from './arguments.js';
+import { LOCAL, parseTime, parseRunOrTime, parseNumber } from './arguments.js';
+import { parseProjectId } from '../soulcaster/selection.js';
 import type { Perform } from './context.js';
 import { REINDEX_MODES } from '../reindex/model.js';
 import { RUN_KINDS } from '../run-kinds.js';

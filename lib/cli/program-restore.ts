@@ -1,7 +1,8 @@
 import { Option, type Command, Argument } from 'commander';
 import { EXPIRY_RULES, MODES } from '../restore/model.js';
 import type { Perform } from './context.js';
-import { collectValues, LOCAL, parseProjectId, parseTime, REPLICA, parseNumber } from './arguments.js';
+import { collectValues, LOCAL, parseTime, REPLICA, parseNumber } from './arguments.js';
+import { parseProjectId } from '../soulcaster/selection.js';
 import type { RestoreOptions } from './restore/request.js';
 import { EXPORT_FORMATS, TTL_UNITS } from '../transfer/formats.js';
 import type { ExportOptions, ImportOptions } from './transfer.js';
@@ -166,7 +167,7 @@ export function addErasureCommands(program: Command, perform: Perform): void {
     program
       .command(`forget-${kind}`)
       .description(`show which snapshots hold data of a ${kind}; with --reason, exclude the data from every restore`)
-      .argument('<id>', `whole id of the ${kind}`)
+      .argument('<id>', `whole id of the ${kind}`, kind === 'project' ? parseProjectId : undefined)
       .option('--reason <text>', 'why, at most 500 characters: adds an entry to the erasure list')
       .option('--dry-run', 'show what restores would leave out, and change nothing')
       .option('--replica', 'with --dry-run: search the second store, BACKUP_REPLICA_STORE')

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Perform } from './context.js';
-import { LOCAL, parseNumber, REPLICA, collectValues, parseProjectId, parseTime, parseCount } from './arguments.js';
+import { LOCAL, parseNumber, REPLICA, collectValues, parseTime, parseCount } from './arguments.js';
+import { parseProjectId } from '../soulcaster/selection.js';
 import type { AcceptOptions, AdoptOptions, ForgetOptions, PinOptions, UnpinOptions } from './snapshots.js';
 import type { CatOptions, LsOptions } from './inspect/read.js';
 import type { DiffOptions } from './inspect/diff.js';

@@ -1,3 +1,4 @@
+import { AppError } from '../errors.js';
 import { isDue, keyOf, type ExpiryTime, type RecordLine, type StreamValue } from '../snapshot/record.js';
 import { hashSet } from '../redis/key-sets.js';
 import { toText, type Text } from '../soulcaster/text.js';
@@ -9,6 +10,7 @@ import {
   type KeyMatcher,
   type Selection,
 } from '../soulcaster/selection.js';
+import { selectionWords } from '../soulcaster/selection-words.js';
 import { listFacts, mergeFacts } from '../soulcaster/project-scope.js';
 import { diffTable, entryOf, projectOf, type DiffTable, type Kind, type Row, type Entry } from './diff-table.js';
 import type { Held, OpenSnapshot } from './open.js';
@@ -73,7 +75,8 @@ interface Waiting {
 /**
  * Compares a snapshot with another one, or with a live database, key by key, with about 40 bytes a key in memory. Both
  * sides are read once; the snapshot once more for the names of removed keys and, with `values`, once for every few
- * megabytes of changed values. A key that belongs to a selected project on either side is compared on both.
+ * megabytes of changed values. A key that belongs to a selected project on either side is compared on both. Throws
+ * `not-found` where neither side has a key of the selected projects or keys.
  */
 export async function diff(before: OpenSnapshot, after: Side, options: DiffOptions): Promise<DiffCount[]> {
   const matches = await matcherOf(before, after, options);
@@ -104,7 +107,23 @@ export async function diff(before: OpenSnapshot, after: Side, options: DiffOptio
   }
   await emitWaiting(before, waiting, options);
   await emitRemoved(before, parts, matches, table, counts, options);
-  return counts.all();
+  const rows = counts.all();
+  assertNamesSomething(before.manifest.id, options.selection, rows);
+  return rows;
+}
+
+/** A mistyped id must not read as equal. */
+function assertNamesSomething(snapshot: string, selection: Selection, rows: readonly DiffCount[]): void {
+  const { keys, projects } = selection;
+  const isEmpty = rows.every(({ added, changed, removed, same }) => added + changed + removed + same === 0);
+  if (!isEmpty || keys.length + projects.length === 0) return;
+  throw new AppError(
+    'not-found',
+    `Neither snapshot ${snapshot} nor the other side has a key of ${selectionWords(selection)}`,
+    {
+      hint: `Check the spelling. The ids of the projects in it: \`npx soulcaster-backup ls ${snapshot} --family project --env-file .env\`.`,
+    },
+  );
 }
 
 /** A snapshot as the other side. */

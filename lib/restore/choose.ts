@@ -82,12 +82,15 @@ export async function assertSource(
  */
 export function assertHoldsProject(manifest: Manifest, project: string, file: string | null): void {
   const { byProject } = manifest.counts;
-  const name = manifest.recipients.length > 0 ? projectLabel(project) : project;
+  const isEncrypted = manifest.recipients.length > 0;
+  const name = isEncrypted ? projectLabel(project) : project;
   if (countOf(byProject, name) > 0) return;
   const what = file === null ? `Snapshot ${manifest.id}` : `The file ${file}`;
   const remedy =
     file === null
-      ? `\`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`
+      ? isEncrypted
+        ? `\`npx soulcaster-backup ls ${manifest.id} --family project --env-file .env\` lists those in it where BACKUP_AGE_IDENTITY is set; \`show\` has hashes of them.`
+        : `\`npx soulcaster-backup show ${manifest.id} --env-file .env\` lists the projects in it.`
       : fileHint(file);
   throw new AppError('not-found', `${what} holds no project ${JSON.stringify(project.slice(0, 64))}`, {
     hint: `Give the project's whole id. ${remedy}`,

@@ -49,8 +49,17 @@ export function parseSelection({ project = [], family = [], match = [], key = []
   };
 }
 
-/** Rejects an empty id, as from an unset shell variable, which must not select everything. */
-function parseProjectId(project: string): string {
+/** What an encrypted snapshot shows in place of a project's id; an id has no colon. */
+const PROJECT_LABEL = /^sha256:[0-9a-f]{16}$/;
+
+/** Rejects an empty id, as from an unset shell variable, which must not select everything, and the hash of an id. Throws `usage`. */
+export function parseProjectId(project: string): string {
+  if (PROJECT_LABEL.test(project)) {
+    throw usageError(
+      `${project} is the hash of a project's id, which an encrypted snapshot shows in its place`,
+      'List the ids where BACKUP_AGE_IDENTITY is set: `npx soulcaster-backup ls latest --family project --env-file .env`.',
+    );
+  }
   if (project.trim() !== '' && project.length <= MAX_PROJECT_LENGTH) return project;
   throw usageError(`${quote(project)} is no id of a project`, 'Give the full id of a project.');
 }

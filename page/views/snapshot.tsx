@@ -185,16 +185,19 @@ function Projects({ snapshot }: { readonly snapshot: SnapshotDetail }) {
   const rows = counts === null ? null : Object.entries(counts.byProject).sort(([, a], [, b]) => b - a);
   if (rows === null) return <p class="empty">Not known: its manifest cannot be read.</p>;
   if (rows.length === 0) return <p class="empty">It holds no project.</p>;
+  const isHashed = snapshot.encrypted;
   return (
     <Table
-      caption="Projects in it, by keys"
+      caption={
+        isHashed ? 'Projects in it, by keys: hashes of their ids, since it is encrypted' : 'Projects in it, by keys'
+      }
       columns={['Project', '#Keys', '']}
       rows={rows.map(([project, keys]) => ({
         key: project,
         cells: [
-          <ProjectLink id={project} />,
+          isHashed ? <code>{project}</code> : <ProjectLink id={project} />,
           count(keys),
-          isRestorable(snapshot) && (
+          !isHashed && isRestorable(snapshot) && (
             <a href={address(['restore'], { snapshot: id, scope: 'project', project })}>
               Restore <span class="hidden">{project}</span>
             </a>

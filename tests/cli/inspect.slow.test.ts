@@ -108,6 +108,11 @@ describe('reading a snapshot', () => {
     expect(await stateOf(url)).toEqual(before);
     const same = await cli(['diff', 'latest', 'newest'], env);
     expect(same.stdout).toContain('hold the same (everything)');
+    for (const word of [
+      ['--project', 'mistyped'],
+      ['--key', 'mistyped'],
+    ])
+      expect((await cliJson(['diff', id, 'live', ...word], env)).json.error?.code).toBe('not-found');
   });
 
   it('says which part of the database a restore of a project saved', async () => {

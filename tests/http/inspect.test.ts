@@ -140,6 +140,9 @@ describe('inspecting a snapshot over HTTP', () => {
     for (const query of ['keys=yes', 'keys=', 'keys=true&keys=false', `with=live&with=${id}`])
       expect([query, await get(`${id}/diff?${query}`)]).toMatchObject([query, { status: 422, code: 'invalid' }]);
     expect((await get(`${id}/diff?with=${id}&keys=false`))['changes']).toBeUndefined();
+    expect(await get(`${id}/diff?with=live&project=mistyped`)).toMatchObject({ status: 404, code: 'not-found' });
+    const hash = await get(`${id}/keys?project=sha256:19b9941974e099a3`);
+    expect(hash).toMatchObject({ status: 400, detail: expect.stringContaining("hash of a project's id") as unknown });
   });
 
   it('is downloaded as the export that a restore takes, key by key what the database has', async () => {

@@ -74,6 +74,16 @@ describe('an encrypted snapshot', () => {
     expect(await readableWords(bench.folder.folder, WORDS)).toEqual([]);
   });
 
+  it('refuses a project that it does not hold, with the command that lists the ids', async () => {
+    const run = await bench
+      .restore(snapshot, { scope: { project: projectLabel(PROJECT) } }, { encryptor })
+      .catch((error: unknown) => ({ error }));
+    expect(run.error).toMatchObject({
+      code: 'not-found',
+      hint: expect.stringContaining('--family project') as unknown,
+    });
+  });
+
   it('is restored for one project, and only the request contains its id', async () => {
     const run = await bench.restore(snapshot, { scope: { project: PROJECT } }, { encryptor });
     expect(run).toMatchObject({ state: 'succeeded', input: { scope: { project: PROJECT } } });

@@ -143,6 +143,7 @@ describe('a selection', () => {
       expect(error).toMatchObject({ code: 'usage', hint: `Families: ${FAMILIES.join(', ')}.` });
     }
     expect(() => parseSelection({ project: [' '] })).toThrow('" " is no id of a project');
+    expect(() => parseSelection({ project: ['sha256:19b9941974e099a3'] })).toThrow("the hash of a project's id");
     expect(() => parseSelection({ match: [''] })).toThrow('is empty');
     expect(() => parseSelection({ match: ['a'.repeat(1_025)] })).toThrow('longer than 1024 characters');
     expect(() => parseSelection({ key: Array<string>(1_001).fill('a') })).toThrow('--key is given 1001 times');

@@ -21,7 +21,7 @@ export interface Content {
   readonly type: RecordType;
   /** Undefined when the key does not expire. */
   readonly expiry: ExpiryTime | undefined;
-  /** Digest of the expiry of single fields, without those that expire soon; empty where it is not compared. */
+  /** Digest of the expiry of single fields, without those that expire soon; empty where there are none. */
   readonly fields: string;
   /** Fields that expire before the horizon: they are not in `fields` and `value`. */
   readonly leaving: LeavingFields;
@@ -55,18 +55,18 @@ export interface FieldRule {
 /** Builds the content of a record line by line, beginning with `first`, which has the expiry of the whole record. */
 export function contentBuilder(first: RecordLine, { fieldExpiry, horizon }: FieldRule): ContentBuilder {
   const value = valueDigest(first.t);
-  const fields = fieldExpiry ? elementBag({ named: true }) : null;
+  const fields = elementBag({ named: true });
   const leaving = new Map<bigint, LeavingField>();
   const add = (whole: RecordLine): void => {
     const line = fieldExpiry ? withoutLeaving(whole, horizon, leaving) : whole;
     value.add(line);
-    if (fields === null) return;
+    if (!fieldExpiry) return;
     for (const [field, time] of line.fx ?? []) fields.add(fromText(field), Buffer.from(String(toArgument(time))));
   };
   add(first);
   return {
     add,
-    finish: () => ({ type: first.t, expiry: first.x, fields: fields?.digest() ?? '', leaving, ...value.finish() }),
+    finish: () => ({ type: first.t, expiry: first.x, fields: fields.isEmpty() ? '' : fields.digest(), leaving, ...value.finish() }),
   };
 }
 
