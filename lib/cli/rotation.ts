@@ -194,7 +194,7 @@ function switchRotation({ env, log }: Context, name: string, options: SwitchOpti
         await assertNoUnfinishedRestore(stores, redis.host).catch((error: unknown) => {
           throw options.replica !== true && wantsReplica(env) ? withReplicaHint(error, name) : error;
         });
-      const words = await assertUsableDatabase(redis, options.allowEmpty === true);
+      const words = await assertUsableDatabase(redis, name, options.allowEmpty === true);
       await assertAnother(env, redis, name);
       return words;
     },

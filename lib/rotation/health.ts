@@ -66,9 +66,9 @@ export async function assertBackendHealthy(
 
 /**
  * Asserts that a database may replace the application's: it answers and holds keys. An empty one would look to the application
- * as if all data was lost. Returns a description.
+ * as if all data was lost. `target`: its name, for the hint. Returns a description.
  */
-export async function assertUsableDatabase(redis: RedisPort, allowEmpty: boolean): Promise<string> {
+export async function assertUsableDatabase(redis: RedisPort, target: string, allowEmpty: boolean): Promise<string> {
   const replies = await redis.pipeline([['PING'], ['DBSIZE']]);
   const values = replies.map((reply) => ('value' in reply ? reply.value : null));
   const keys = values[1];
@@ -79,7 +79,7 @@ export async function assertUsableDatabase(redis: RedisPort, allowEmpty: boolean
   }
   if (keys === 0 && !allowEmpty) {
     throw new AppError('not-restorable', `${redis.host} holds no keys`, {
-      hint: 'Restore into it first: `npx soulcaster-backup restore latest --target NAME --env-file .env`. To start with an empty database: --allow-empty.',
+      hint: `Restore into it first: \`npx soulcaster-backup restore latest --target ${target} --env-file .env\`. To start with an empty database: --allow-empty.`,
     });
   }
   return `${redis.host} answers and holds ${keys.toLocaleString('en-US')} ${keys === 1 ? 'key' : 'keys'}`;
