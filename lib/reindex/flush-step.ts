@@ -1,8 +1,13 @@
-import type { Attempt, StepOutcome } from '../runs/model.js';
+import { counted } from '../formats.js';
+import type { Attempt, RunRecord, StepOutcome } from '../runs/model.js';
 import { labelOf, type NamespaceModel, saveModels } from '../soulcaster/index-models.js';
 import { enterPhase, inputOf, type ProjectState, type ReindexCheckpoint, stateOf, withProject } from './checkpoint.js';
 import { type ReindexPorts, throwIfAborted, type StepContext } from './context.js';
+import { retryCommand } from './model.js';
 import { unlessRefused } from './refusal.js';
+
+/** The most projects that a message names. */
+const MOST_NAMED = 10;
 
 /**
  * Clears the namespaces of the scope, in mode `flush` only. Each is recorded as soon as it is empty, and nothing is embedded
@@ -48,4 +53,18 @@ async function saveStartedModels(
     return [{ ...facts, project: labelOf(project), mixed }];
   });
   await saveModels(ports.store, models);
+}
+
+/** What a run leaves that ends after it began to clear: projects with fewer vectors than items, and how to finish. Null: nothing. */
+export function clearedWords(run: RunRecord): string | null {
+  const { beside, mode } = inputOf(run);
+  // Vectors that are built beside the index are not searched yet.
+  if (mode !== 'flush' || beside !== null) return null;
+  const { flushed, projects } = stateOf(run);
+  const isClearing = run.phase === 'flush';
+  const left = projects.filter(({ project, proof }) => proof === null && (isClearing || flushed.includes(project)));
+  if (left.length === 0) return null;
+  const named = left.slice(0, MOST_NAMED).map(({ project }) => project);
+  const more = left.length > named.length ? [`and ${left.length - named.length} more`] : [];
+  return `The run ${isClearing ? 'was removing' : 'has removed'} all vectors of ${counted(left.length, 'project')} (${[...named, ...more].join(', ')}), and search does not find items whose vectors are missing. To finish it: \`${retryCommand(run.id)}\`.`;
 }

@@ -20,7 +20,7 @@ export const REINDEX: RunTraits = {
     report: 'finishing',
   },
   evaluated: true,
-  alert: { code: 'reindex-failed', states: ['failed', 'incomplete'], makesGood },
+  alert: { code: 'reindex-failed', states: ['failed', 'incomplete'], makesGood, evenStopped: hasCleared },
   figures: ({ embedded, milliseconds, proof, skipped, swept, unchanged }) => [
     ...figure.count('Embedded', embedded),
     ...figure.some('Had a vector already', unchanged),
@@ -34,6 +34,10 @@ export const REINDEX: RunTraits = {
       ? { commands: null, tokens, estimatedUsd: typeof estimatedUsd === 'number' ? estimatedUsd : null }
       : null,
   isEstimate: ({ dryRun }) => dryRun === true,
+  ifCancelled: (input) =>
+    clears(input)
+      ? 'If it has begun to remove vectors, search does not find their items until a re-index of the same scope succeeds.'
+      : null,
   aim({ beside, dryRun }) {
     if (dryRun === true) return 'DRY RUN';
     return typeof beside === 'object' && beside !== null ? 'BESIDE' : 'LIVE';
@@ -41,6 +45,15 @@ export const REINDEX: RunTraits = {
 };
 
 const READING_PHASES: readonly string[] = ['preflight', 'scan', 'plan'];
+
+/** Whether a re-index removes vectors that the application searches before it makes new ones. */
+function clears({ beside, dryRun, mode }: Fields): boolean {
+  return mode === 'flush' && dryRun !== true && (beside ?? null) === null;
+}
+
+function hasCleared({ input, phase }: { readonly input: Fields; readonly phase: string }): boolean {
+  return clears(input) && !READING_PHASES.includes(phase);
+}
 
 function makesGood(later: Fields, { input, phase }: { readonly input: Fields; readonly phase: string }): boolean {
   const place = JSON.stringify(input['beside'] ?? null);

@@ -12,7 +12,7 @@ import {
 } from './context.js';
 import { embedTask, lockedProjects } from './embed-task.js';
 import { scanStep } from './find-step.js';
-import { flushStep } from './flush-step.js';
+import { clearedWords, flushStep } from './flush-step.js';
 import { REINDEX } from './kind.js';
 import { lateStep } from './late-step.js';
 import { planStep } from './plan-step.js';
@@ -60,6 +60,7 @@ export function reindexRun(ports: ReindexPorts, settings: ReindexSettings): RunD
     lease: REINDEX_LEASE,
     takesLease: (lease) => lease === REINDEX_DRY_RUN_LEASE,
     releaseResources: (run) => releaseLocks(ports.redis, lockedProjects(inputOf(run), stateOf(run)), run.id),
+    describeRemains: (run) => Promise.resolve(clearedWords(run)),
     firstPhase: 'preflight',
     phases: {
       preflight: serial(preflightStep),

@@ -40,6 +40,8 @@ export interface RunTraits {
      * `phase`: the phase in which the run failed. Default: always.
      */
     readonly makesGood?: (later: Fields, failed: { readonly input: Fields; readonly phase: string }) => boolean;
+    /** Whether the alert also opens for a run that an operator stopped, because of what the run left. Default: never. */
+    readonly evenStopped?: (stopped: { readonly input: Fields; readonly phase: string }) => boolean;
   };
   /** The result of a run, as figures. */
   readonly figures: (result: Fields) => readonly Figure[];

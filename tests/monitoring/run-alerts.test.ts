@@ -16,6 +16,8 @@ describe('runs', () => {
     run('reindex', state, { input: { beside: { index: 'next', suffix: '' } } });
   const vectors = (state: RunRecord['state'], scope: object) => run('reindex', state, { input: { scope } as Json });
   const back = (state: RunRecord['state'], scope: object) => run('restore', state, { input: { scope } as Json });
+  const cleared = (phase: string) =>
+    run('reindex', 'failed', { ...stopped, input: { trigger: 'cli', mode: 'flush' }, phase });
   const died = { ...stopped, error: { ...stopped.error, code: 'abandoned' } };
   it.each<[string, RunRecord[], string[]]>([
     ['failed', [run('snapshot', 'failed')], ['backup-failed']],
@@ -47,6 +49,14 @@ describe('runs', () => {
       ['restore-failed'],
     ],
     ['a re-index that failed', [run('reindex', 'failed')], ['reindex-failed']],
+    ['a re-index that was stopped', [run('reindex', 'failed', { ...stopped, phase: 'embed' })], []],
+    ['a re-index that was stopped before it cleared', [cleared('plan')], []],
+    ['a re-index that was stopped after it cleared', [cleared('embed')], ['reindex-failed']],
+    [
+      'a re-index that was stopped after it cleared, and a good one since',
+      [run('reindex', 'succeeded'), cleared('embed')],
+      [],
+    ],
     [
       'a re-index that failed, and one beside it since',
       [beside('succeeded'), run('reindex', 'failed')],

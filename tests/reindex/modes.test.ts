@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { loadWorkspace } from '../../dev/data/index.js';
 import { labelOf, loadIndexModels } from '../../lib/soulcaster/index-models.js';
-import { openReindexBench, type ReindexBench } from './bench.js';
+import { cancelRun } from '../../lib/runs/engine.js';
+import { openReindexBench, type Parts, type ReindexBench } from './bench.js';
 import { expectIndex, leaveVector, putProject, someItems, without } from './data.js';
 import { reportOf, storedIn } from './outcome.js';
 
@@ -118,6 +119,47 @@ describe('the other modes', () => {
     await expectIndex(bench, 'p1', ITEMS, CLUSTER_OF);
     expect((await storedIn(bench.ports.vectors, 'p2')).size).toBe(1);
     expect(bench.index.requestCount('reset')).toBe(1);
+  });
+
+  it.each(['remove', 'upsert'] as const)(
+    'flush that is cancelled at its first %s names what is left of the index and the command that finishes it',
+    async (act) => {
+      for (const project of ['p1', 'p2']) {
+        await putProject(bench.database.redis, project, someItems(20));
+        await leaveVector(bench, project, 'item-000');
+      }
+      const { vectors } = bench.ports;
+      let id = '';
+      const cancelling = async (): Promise<void> => {
+        const { error } = await cancelRun(bench.engine(), id);
+        expect(error).toMatchObject({ code: 'cancelled', hint: expect.stringContaining(`reindex --retry ${id}`) });
+        expect(error?.hint).toContain('2 projects (p1, p2)');
+      };
+      const parts: Partial<Parts> = {
+        vectors: {
+          ...vectors,
+          [act]: async (...at: never[]) => (await cancelling(), (vectors[act] as (...all: never[]) => unknown)(...at)),
+        },
+      };
+      const engine = bench.engine(parts);
+      id = await bench.start(engine, { mode: 'flush' }, parts);
+      await engine.work(id, bench.budget()).catch(() => undefined);
+      expect(await bench.load(id)).toMatchObject({ state: 'failed', error: { code: 'cancelled' } });
+      expect((await bench.retry(id)).state).toBe('succeeded');
+    },
+  );
+
+  it('in-place that is cancelled leaves nothing to name', async () => {
+    await putProject(bench.database.redis, 'p1', someItems(20));
+    let id = '';
+    const { vectors } = bench.ports;
+    const parts: Partial<Parts> = {
+      vectors: { ...vectors, upsert: async (...at) => (await cancelRun(bench.engine(), id), vectors.upsert(...at)) },
+    };
+    const engine = bench.engine(parts);
+    id = await bench.start(engine, {}, parts);
+    await engine.work(id, bench.budget()).catch(() => undefined);
+    expect((await bench.load(id)).error?.hint).not.toContain('--retry');
   });
 
   it('missing embeds items without a vector and changes nothing else', async () => {

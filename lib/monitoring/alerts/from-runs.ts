@@ -13,7 +13,7 @@ export const RUN_ALERTS: readonly AlertSource[] = RUN_KINDS.flatMap(({ alert, ki
 );
 
 function alertSourceOf(kind: string, alert: NonNullable<RunTraits['alert']>): AlertSource {
-  const { code, makesGood = () => true, states } = alert;
+  const { code, evenStopped = () => false, makesGood = () => true, states } = alert;
   const identity = { code, subject: kind };
   const isBad = (run: RunRecord): boolean => states.some((state) => state === run.state);
   const isMadeGood = (run: RunRecord, later: readonly RunRecord[]): boolean =>
@@ -25,7 +25,7 @@ function alertSourceOf(kind: string, alert: NonNullable<RunTraits['alert']>): Al
     // A failure that only some later runs make good is an event: an acknowledgement does not cover the next failure.
     ...(alert.makesGood === undefined ? {} : { oneEvent: [code] }),
     find(facts) {
-      const ended = findEnded(facts, kind);
+      const ended = findEnded(facts, kind, evenStopped);
       const bad = ended.filter((run, at) => isBad(run) && !isMadeGood(run, ended.slice(0, at)));
       const [last, ...earlier] = bad;
       return last === undefined ? [] : [{ ...identity, ...describeEnd(last, earlier) }];
@@ -34,21 +34,25 @@ function alertSourceOf(kind: string, alert: NonNullable<RunTraits['alert']>): Al
     undecided: (facts) => {
       const everything = { input: { scope: { all: true } }, phase: '' };
       const decides = (run: RunRecord): boolean => isBad(run) || makesGood(fieldsOf(run.input), everything);
-      return facts.hasMoreRuns && !findEnded(facts, kind).some(decides) ? [identity] : [];
+      return facts.hasMoreRuns && !findEnded(facts, kind, evenStopped).some(decides) ? [identity] : [];
     },
   };
 }
 
 /**
- * The runs of a kind that ended, newest first. Runs that an operator stopped on a terminal are ignored, and so are runs that
- * a clock that was ahead dated in the future: they would hide later ones.
+ * The runs of a kind that ended, newest first. Runs that an operator stopped are ignored unless they left something
+ * (`evenStopped`), and so are runs that a clock that was ahead dated in the future: they would hide later ones.
  */
-function findEnded({ now, runs }: Pick<Facts, 'now' | 'runs'>, kind: RunRecord['kind']): RunRecord[] {
+function findEnded(
+  { now, runs }: Pick<Facts, 'now' | 'runs'>,
+  kind: RunRecord['kind'],
+  evenStopped: NonNullable<NonNullable<RunTraits['alert']>['evenStopped']>,
+): RunRecord[] {
   return runs.filter(
     (run) =>
       run.kind === kind &&
       isOver(run) &&
-      !wasStopped(run) &&
+      (!wasStopped(run) || evenStopped({ input: fieldsOf(run.input), phase: run.phase })) &&
       !changesNothing(run) &&
       timeOfId(run.id) <= now + AHEAD_MS,
   );
