@@ -132,7 +132,11 @@ describe('switch refuses', () => {
   it('an empty target, unless allowed', async () => {
     await redis(server.url, 'FLUSHALL');
     const { code, stderr } = await accounts.run(['switch', 'standby', '--yes'], '', env());
-    expect([code, stderr, everywhere()]).toEqual([3, expect.stringMatching(/holds no key[^]*restore latest --target standby/), allOld()]);
+    expect([code, stderr, everywhere()]).toEqual([
+      3,
+      expect.stringMatching(/holds no key[^]*restore latest --target standby/),
+      allOld(),
+    ]);
     expect((await accounts.run(['switch', 'standby', '--yes', '--allow-empty'], '', env())).code).toBe(0);
     expect(everywhere()).toEqual(all(standby.url, STANDBY_TOKEN));
   });
