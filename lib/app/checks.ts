@@ -69,7 +69,7 @@ const MAX_NAMED = 10;
 /** One group of checks for each possible service; services that are not configured are reported as such. `unattended`: for the guard. */
 export function checkGroups(env: Environment, clock: Clock, unattended = false): CheckGroup[] {
   const { group, needed } = groupMakers(env);
-  const wayBack = { url: (env['PUBLIC_URL'] ?? '').replace(/\/$/, ''), endpoint: () => connectTaskEndpoint(env) };
+  const wayBack = wayBackOf(env);
   const lacksFile = !unattended && isSet(env, 'BACKUP_AGE_IDENTITY_FILE') && !isSet(env, 'BACKUP_AGE_IDENTITY');
   return [
     ...promiseChecks((name) => isSet(env, name), EMBEDDER_KEYS),
@@ -260,8 +260,26 @@ function configuredIndexName(env: Environment): string | null {
 
 function scheduleChecks(env: Environment): CheckGroup {
   const wanted = guardScheduleOf(env);
-  return wanted === null ? [] : [scheduleCheck(() => connectSchedules(env), wanted)];
+  return wanted === null
+    ? []
+    : [
+        scheduleCheck(
+          () => connectSchedules(env),
+          wanted,
+          () => answersAtPublicUrl(env),
+        ),
+      ];
 }
+
+/** Whether the functions of this program answer at PUBLIC_URL. */
+export async function answersAtPublicUrl(env: Environment): Promise<boolean> {
+  return (await wayBackCheck(wayBackOf(env)).run()).status === 'ok';
+}
+
+const wayBackOf = (env: Environment) => ({
+  url: (env['PUBLIC_URL'] ?? '').replace(/\/$/, ''),
+  endpoint: () => connectTaskEndpoint(env),
+});
 
 /** Null if the store cannot be read or the state is not believed, which the checks of store and signature report. */
 async function guardStateOrNull(env: Environment): Promise<GuardState | null> {

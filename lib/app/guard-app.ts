@@ -4,7 +4,7 @@ import { protectedDatabase } from './connect/database.js';
 import { connect, connectSchedules, functionLog, guardScheduleOf, type Replacements } from './connect.js';
 import { connectReplica } from './connect/stores.js';
 import { toAppError } from '../errors.js';
-import { checkGroups } from './checks.js';
+import { answersAtPublicUrl, checkGroups } from './checks.js';
 import { notify } from '../monitoring/alerts/notify.js';
 import { withDeadline } from '../monitoring/deadline.js';
 import { afterRun, pingWatchdog, type EvaluationContext, type GuardPorts } from '../monitoring/evaluate.js';
@@ -139,7 +139,7 @@ export function guardParts(env: Environment, app: FullApp, caller: Caller): Guar
 
 function scheduleOf(env: Environment): GuardParts['schedule'] {
   const wanted = guardScheduleOf(env);
-  return wanted === null ? null : { open: () => connectSchedules(env), wanted };
+  return wanted === null ? null : { open: () => connectSchedules(env), wanted, answers: () => answersAtPublicUrl(env) };
 }
 
 /** The retention policy, and the store to replicate to. */

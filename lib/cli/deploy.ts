@@ -1,6 +1,7 @@
 import { quoted } from '../restore/scope-words.js';
 import { isSet, loadConfig, wantsQueue, wantsReplica, wantsTarget, type Environment } from '../app/config.js';
 import { functionVariables, isFunctionVariable } from '../app/config/names.js';
+import { answersAtPublicUrl } from '../app/checks.js';
 import { connect, connectSchedules, guardScheduleOf } from '../app/connect.js';
 import { alertRules } from '../app/settings.js';
 import { AppError, exitCodeOf } from '../errors.js';
@@ -199,7 +200,14 @@ function deploymentSteps(env: Environment): Step[] {
 async function createSchedule(context: Context): Promise<number> {
   const wanted = guardScheduleOf(context.env);
   if (wanted === null) return 0;
-  const outcome = await ensureSchedule(connectSchedules(context.env), wanted);
+  const answers = (): Promise<boolean> => answersAtPublicUrl(context.env);
+  const outcome = await ensureSchedule(connectSchedules(context.env), wanted, answers);
+  if (outcome === 'left-unchanged') {
+    context.note(
+      `warning: the schedule ${wanted.id} calls another address and is left unchanged: the functions do not answer at ${wanted.destination}`,
+    );
+    return 0;
+  }
   context.print(`The queue calls ${wanted.destination} at "${wanted.cron}" UTC: ${outcome}.`);
   if (outcome === 'paused')
     context.note(`warning: the schedule ${wanted.id} is paused; resume it in the QStash console`);

@@ -89,20 +89,25 @@ export function pingedCheck({ at, error }: HeartbeatState): Check {
 }
 
 /** Checks that the queue calls the guard every hour; creates or corrects the schedule. `open` may throw `config`. */
-export function scheduleCheck(open: () => Schedules, wanted: Schedule): Check {
+export function scheduleCheck(open: () => Schedules, wanted: Schedule, answers: () => Promise<boolean>): Check {
   return {
     name: 'queue-schedule',
-    run: async () => scheduleObservation(await ensureSchedule(open(), wanted), wanted),
+    run: async () => scheduleObservation(await ensureSchedule(open(), wanted, answers), wanted),
   };
 }
 
-const OUTCOME_WORDS: Readonly<Record<Exclude<ScheduleOutcome, 'paused'>, string>> = {
+const OUTCOME_WORDS: Readonly<Record<Exclude<ScheduleOutcome, 'paused' | 'left-unchanged'>, string>> = {
   kept: 'exists',
   made: 'was missing and has been created',
   corrected: 'had another address or time and has been corrected',
 };
 
 function scheduleObservation(outcome: ScheduleOutcome, { cron, destination, id }: Schedule): Observation {
+  if (outcome === 'left-unchanged')
+    return fail(
+      `the schedule ${id} calls another address and is left unchanged: the functions do not answer at ${destination}`,
+      'Set PUBLIC_URL to the address of the production deployment and run doctor again.',
+    );
   if (outcome !== 'paused')
     return ok(`the schedule ${id} ${OUTCOME_WORDS[outcome]}: it calls ${destination} at ${cron} (UTC)`);
   return warn(

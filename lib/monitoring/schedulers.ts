@@ -63,17 +63,26 @@ export function describeScheduler({ lastAt, scheduler, state }: SchedulerStatus)
 /** Off the full hour, when most crons run, ours included. */
 export const SCHEDULE_CRON = '17 * * * *';
 
-/** Whether the schedule was correct, was created, was corrected, or has been paused. */
-export type ScheduleOutcome = 'kept' | 'made' | 'corrected' | 'paused';
+/**
+ * Whether the schedule was correct, was created, was corrected, or has been paused. `left-unchanged`: it calls another address,
+ * and the wanted one does not answer.
+ */
+export type ScheduleOutcome = 'kept' | 'made' | 'corrected' | 'paused' | 'left-unchanged';
 
 /**
  * Creates or corrects the schedule by which the queue calls the guard every hour. Idempotent, concurrent calls included.
- * Leaves a paused schedule paused: an operator did that on purpose. Throws what the port throws.
+ * Leaves a paused schedule paused: an operator did that on purpose. Moves it to another address only if `answers` finds that
+ * the functions answer there: a wrong PUBLIC_URL here must not stop the calls. Throws what the port throws.
  */
-export async function ensureSchedule(schedules: Schedules, wanted: Schedule): Promise<ScheduleOutcome> {
+export async function ensureSchedule(
+  schedules: Schedules,
+  wanted: Schedule,
+  answers: () => Promise<boolean>,
+): Promise<ScheduleOutcome> {
   const found = await schedules.find(wanted.id);
   if (found?.paused === true) return 'paused';
   if (found !== null && found.destination === wanted.destination && found.cron === wanted.cron) return 'kept';
+  if (found !== null && found.destination !== wanted.destination && !(await answers())) return 'left-unchanged';
   await schedules.put(wanted);
   return found === null ? 'made' : 'corrected';
 }

@@ -9,6 +9,7 @@ import { serveHttp } from '../../dev/stand-in-server.js';
 import { startQstash, type Qstash } from '../../dev/qstash/index.js';
 import type { Queue, Schedules } from '../../lib/ports/queue.js';
 import { examine, type CheckGroup, type CheckResult } from '../../lib/health/doctor.js';
+import { scheduleStep } from '../../lib/monitoring/guard/steps.js';
 import { ensureSchedule, SCHEDULE_CRON } from '../../lib/monitoring/schedulers.js';
 import { openReceiver, type Receiver } from '../dev/fixtures/receiver.js';
 
@@ -124,37 +125,54 @@ describe("with QStash's stand-in", () => {
     return all;
   }
 
+  const answers = (): Promise<boolean> => Promise.resolve(true);
+
   describe('the schedule of the guard', () => {
+    it('is not moved to an address at which the functions do not answer', async () => {
+      const silent = (): Promise<boolean> => Promise.resolve(false);
+      await ensureSchedule(schedules, wanted(), answers);
+      const moved = { ...wanted(), destination: 'https://typo.example/api/schedules/guard' };
+      expect(await ensureSchedule(schedules, moved, silent)).toBe('left-unchanged');
+      expect(await results([[scheduleCheck(() => schedules, moved, silent)]])).toMatchObject([{ status: 'fail' }]);
+      expect(await scheduleStep({ schedule: { open: () => schedules, wanted: moved, answers: silent } })).toEqual({
+        state: 'left-unchanged',
+        'no-answer-at': moved.destination,
+      });
+      expect(qstash.schedules()).toMatchObject([{ destination: wanted().destination }]);
+      // The time alone is corrected without a request.
+      expect(await ensureSchedule(schedules, { ...wanted(), cron: '1 * * * *' }, silent)).toBe('corrected');
+    });
+
     it('is created once, kept, and corrected if it is wrong', async () => {
-      expect([await ensureSchedule(schedules, wanted()), await ensureSchedule(schedules, wanted())]).toEqual([
-        'made',
-        'kept',
-      ]);
+      expect([
+        await ensureSchedule(schedules, wanted(), answers),
+        await ensureSchedule(schedules, wanted(), answers),
+      ]).toEqual(['made', 'kept']);
       expect(qstash.schedules()).toMatchObject([{ scheduleId: ID, cron: SCHEDULE_CRON, method: 'POST', retries: 1 }]);
       for (const wrong of [{ cron: '0 0 * * *' }, { destination: 'https://old.example/api/schedules/guard' }]) {
         await schedules.put({ ...wanted(), ...wrong });
-        expect(await ensureSchedule(schedules, wanted())).toBe('corrected');
+        expect(await ensureSchedule(schedules, wanted(), answers)).toBe('corrected');
       }
       expect(qstash.schedules()).toMatchObject([wanted()].map(({ cron, destination }) => ({ cron, destination })));
       // Another deployment of the same account has its own.
-      expect(await ensureSchedule(schedules, { ...wanted(), id: 'other' })).toBe('made');
+      expect(await ensureSchedule(schedules, { ...wanted(), id: 'other' }, answers)).toBe('made');
       expect(qstash.schedules()).toHaveLength(2);
     });
 
     it('is left paused, and doctor warns', async () => {
-      await ensureSchedule(schedules, wanted());
+      await ensureSchedule(schedules, wanted(), answers);
       await client.schedules.pause({ schedule: ID });
-      expect(await ensureSchedule(schedules, wanted())).toBe('paused');
+      expect(await ensureSchedule(schedules, wanted(), answers)).toBe('paused');
       expect(qstash.fireSchedule(ID)).toBe(false);
-      expect(await results([[scheduleCheck(() => schedules, wanted())]])).toMatchObject([
+      expect(await results([[scheduleCheck(() => schedules, wanted(), answers)]])).toMatchObject([
         { name: 'queue-schedule', status: 'warn', detail: expect.stringContaining('is paused') as unknown },
       ]);
       await client.schedules.resume({ schedule: ID });
-      expect(await results([[scheduleCheck(() => schedules, wanted())]])).toMatchObject([{ status: 'ok' }]);
+      expect(await results([[scheduleCheck(() => schedules, wanted(), answers)]])).toMatchObject([{ status: 'ok' }]);
     });
 
     it('is called with a signature over the address of the guard', async () => {
-      await ensureSchedule(schedules, wanted());
+      await ensureSchedule(schedules, wanted(), answers);
       expect(qstash.fireSchedule(ID)).toBe(true);
       await qstash.idle();
       const [got] = receiver.received;
@@ -171,10 +189,10 @@ describe("with QStash's stand-in", () => {
 
     it('cannot be created with a wrong token, nor beyond the limit of the plan', async () => {
       const denied = qstashSchedules({ url: qstash.url, token: 'wrong', clock: systemClock() });
-      await expect(ensureSchedule(denied, wanted())).rejects.toMatchObject({ code: 'queue-denied' });
+      await expect(ensureSchedule(denied, wanted(), answers)).rejects.toMatchObject({ code: 'queue-denied' });
       for (let number = 0; number < 10; number++) await schedules.put({ ...wanted(), id: `n${number}` });
-      await expect(ensureSchedule(schedules, wanted())).rejects.toMatchObject({ code: 'queue-unavailable' });
-      expect(await results([[scheduleCheck(() => schedules, wanted())]])).toMatchObject([{ status: 'fail' }]);
+      await expect(ensureSchedule(schedules, wanted(), answers)).rejects.toMatchObject({ code: 'queue-unavailable' });
+      expect(await results([[scheduleCheck(() => schedules, wanted(), answers)]])).toMatchObject([{ status: 'fail' }]);
     });
   });
 

@@ -23,8 +23,12 @@ export interface GuardParts extends EvaluationContext, Pick<MarkStores, 'marksEl
   readonly times: LeaseTimes;
   readonly startDrill: () => Promise<Started>;
   readonly checks: readonly CheckGroup[];
-  /** The queue's schedule of the guard; null without a queue. `open` may throw `config`. */
-  readonly schedule: { readonly open: () => Schedules; readonly wanted: Schedule } | null;
+  /** The queue's schedule of the guard; null without a queue. `open` may throw `config`; `answers`: see `ensureSchedule`. */
+  readonly schedule: {
+    readonly open: () => Schedules;
+    readonly wanted: Schedule;
+    readonly answers: () => Promise<boolean>;
+  } | null;
   /** Prunes and replicates within the budget. An error that it throws is a failure of the guard. */
   readonly upkeep: (budget: Budget) => Promise<Summary>;
 }

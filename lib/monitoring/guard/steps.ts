@@ -168,8 +168,9 @@ async function isDue({ drills, ports }: GuardParts, context: TrustContext): Prom
 /** Ensures that the queue calls the guard as well, if there is a queue. */
 export async function scheduleStep({ schedule }: Pick<GuardParts, 'schedule'>): Promise<Summary> {
   if (schedule === null) return { state: 'not-configured' };
-  const { open, wanted } = schedule;
-  return { state: await ensureSchedule(open(), wanted) };
+  const { answers, open, wanted } = schedule;
+  const state = await ensureSchedule(open(), wanted, answers);
+  return state === 'left-unchanged' ? { state, 'no-answer-at': wanted.destination } : { state };
 }
 
 export type UpkeepSettings = Pick<UpkeepRequest, 'replica' | 'settings'>;
