@@ -1,4 +1,13 @@
-import { isSet, knownVariables, loadConfig, problemOfSection, targetNames, type Environment } from './config.js';
+import pMap from 'p-map';
+import {
+  isSet,
+  knownVariables,
+  loadConfig,
+  problemOfSection,
+  targetNames,
+  wantsReplica,
+  type Environment,
+} from './config.js';
 import { findMisspeltVariables } from './config/names.js';
 import {
   connect,
@@ -10,8 +19,9 @@ import {
 } from './connect.js';
 import { connectNextIndex } from './connect/indexes.js';
 import { connectTrust } from './connect/database.js';
-import { connectPlainReplica, connectPlainStore, sharesBucket } from './connect/stores.js';
+import { connectPlainReplica, connectPlainStore, connectReplica, sharesBucket } from './connect/stores.js';
 import { catalog } from '../snapshot/catalog.js';
+import { renewSignatures } from '../snapshot/earlier-key.js';
 import { findSignatureProblem } from '../snapshot/trust.js';
 import { loadErasures } from '../snapshot/erasures.js';
 import { secondErasures } from './app.js';
@@ -19,6 +29,7 @@ import type { Condition } from '../monitoring/alerts/condition.js';
 import { accountGroups, credentialGroups, groupMakers, unlabelledDatabase } from './account-checks.js';
 import { loadIndexCondition } from '../monitoring/alerts/from-index.js';
 import {
+  earlierKeyCheck,
   erasuresCheck,
   publicUrlChecks,
   secretChecks,
@@ -124,6 +135,7 @@ export function checkGroups(env: Environment, clock: Clock, unattended = false):
     ),
     ...erasureGroups(env),
     signatureGroup(env, unattended),
+    ...(unattended ? [] : earlierKeyGroups(env)),
     group('cron-secret', ['CRON_SECRET'], 'CRON_SECRET is not set: the nightly cron is refused', () =>
       secretChecks(accessSecret(env, 'CRON_SECRET', 'cron'), [env['ADMIN_TOKEN'] ?? '']),
     ),
@@ -246,6 +258,20 @@ function erasureGroups(env: Environment): CheckGroup[] {
       loadErasures(connect(env, ['encryptor', 'store'], { log: QUIET }), secondErasures(env, QUIET, onUnread)),
     ),
   ];
+}
+
+/** None without public keys besides the one of BACKUP_SIGNING_KEY. */
+function earlierKeyGroups(env: Environment): CheckGroup[] {
+  if (!isSet(env, 'BACKUP_SIGNING_PUBLIC_KEY') || !isSet(env, 'BACKUP_STORE')) return [];
+  const openSigner = () => connect(env, ['signer']).signer;
+  const renew = async () => {
+    const { store } = connect(env, ['store'], { log: QUIET });
+    const stores = [store, ...(wantsReplica(env) ? [connectReplica(env, QUIET)] : [])];
+    const found = await pMap(stores, (each) => renewSignatures({ store: each, signer: openSigner() }));
+    const snapshots = new Set(found.flatMap((each) => each.snapshots));
+    return { objects: found.flatMap((each) => each.objects), snapshots: [...snapshots].sort() };
+  };
+  return [earlierKeyCheck(openSigner, renew)];
 }
 
 /** The protected database, without long retries; null if it is not configured, or wrongly. */

@@ -3,9 +3,18 @@ import type { Log } from '../ports/index.js';
 import type { Signer } from '../ports/crypto.js';
 import type { CreateResult, ObjectStore, StoredBody } from '../ports/store.js';
 import { NO_CIPHER, type ControlCipher, hide, reveal } from './encryption.js';
-import { decodeJson, encodeJson } from '../json.js';
+import {
+  acceptsOthers,
+  objectIn,
+  type Objection,
+  openControl,
+  signatureIn,
+  signControl,
+  unprovenContent,
+} from './signature.js';
 
 const PREFIXES = ['runs/', 'leases/', 'webhooks/', 'drills/', 'guard/', 'credentials/', 'rotations/'] as const;
+const SHORT_LIVED = ['leases/', 'webhooks/', 'guard/state', 'catalog.json'] as const;
 const OF_A_SNAPSHOT = /^snapshots\/[^/]+\/(verification|accepted|adopted)\.json$/;
 
 /** The catalogue of snapshots, updated whenever a snapshot is added, verified or removed. */
@@ -41,6 +50,8 @@ interface AuthenticatedStore extends ObjectStore {
   signUnsigned(name: string, edit: (body: Buffer) => Buffer | null): Promise<boolean>;
   /** Why a stored object would be lost in a change by this process; null if it is absent or believed. See `assertBelieved`. */
   objectionTo(name: string): Promise<Objection | 'unchecked' | null>;
+  /** See `signAgain`. */
+  signAgain(name: string): Promise<boolean>;
   /** See `passOver`. */
   passOver(name: string, etag: string, why: IgnoredObject['why']): void;
 }
@@ -54,7 +65,8 @@ const MAX_IGNORED = 1000;
  * read. An object without a valid signature, or that is no JSON object, counts as absent: `read` gives null, `create` replaces
  * it, and it is logged once (`control-object-ignored`). Without any key nothing is signed, and only garbled objects count as
  * absent. Where only a public key is set, writing control state throws `config`. Contents that may hold ids are encrypted
- * with `cipher` before they are signed.
+ * with `cipher` before they are signed. An object that is kept long and that another accepted key signed is signed again with
+ * the key that is set here when it is read: after a rotation the old key can be removed.
  *
  * Listings include ignored objects: code that counts control objects has to read them.
  */
@@ -97,6 +109,19 @@ export function authenticatedStore(
     }
   };
 
+  /** The version of a valid control object once the key that is set here has signed it; null if it could not be signed. */
+  const renew = async (name: string, { body, etag }: StoredBody): Promise<string | null> => {
+    if (!acceptsOthers(signer) || !isKeptLong(name, body)) return etag;
+    const bytes = signControl(signer, name, unprovenContent(body));
+    if (bytes === null || bytes.equals(body)) return bytes === null ? null : etag;
+    try {
+      return await store.swap(name, bytes, etag);
+    } catch {
+      // Reading is what was asked for; the next reader tries again.
+      return null;
+    }
+  };
+
   async function createControl(name: string, body: Uint8Array): Promise<CreateResult> {
     const bytes = encode(name, body);
     for (let attempt = 1; attempt <= CREATE_ATTEMPTS; attempt++) {
@@ -123,7 +148,8 @@ export function authenticatedStore(
       forget(name, found?.etag ?? null);
       if (found === null || !isControlName(name)) return found;
       const control = decode(name, found.body);
-      return 'body' in control ? { ...control, etag: found.etag } : ignore(name, control.why, found.etag);
+      if ('why' in control) return ignore(name, control.why, found.etag);
+      return { ...control, etag: (await renew(name, found)) ?? found.etag };
     },
     create: (name, body) => (isControlName(name) ? createControl(name, body) : store.create(name, body)),
     swap: async (name, body, etag) => store.swap(name, isControlName(name) ? encode(name, body) : body, etag),
@@ -149,6 +175,11 @@ export function authenticatedStore(
       if (bytes === null || (await store.swap(name, bytes, found.etag)) === null) return false;
       ignored.delete(name);
       return true;
+    },
+    async signAgain(name) {
+      const found = await store.read(name);
+      if (found === null || !openControl(signer, name, found.body).ok) return true;
+      return (await renew(name, found)) !== null;
     },
     async objectionTo(name) {
       const found = await store.read(name);
@@ -182,6 +213,23 @@ export function signUnsigned(
   edit: (body: Buffer) => Buffer | null = (body) => body,
 ): Promise<boolean> {
   return 'signUnsigned' in store ? (store as AuthenticatedStore).signUnsigned(name, edit) : Promise.resolve(false);
+}
+
+/**
+ * Signs a control object that is kept long and that another accepted key signed with the key that is set here, as each read
+ * does. False where it still has that other signature, because it could not be written.
+ */
+export function signAgain(store: ObjectStore, name: string): Promise<boolean> {
+  return 'signAgain' in store ? (store as AuthenticatedStore).signAgain(name) : Promise.resolve(true);
+}
+
+/**
+ * Whether a control object may outlive a rotation of the signing key. Leases, used webhook ids and unfinished runs do not, and their
+ * versions tell who holds them; the guard's state and the catalogue are written again and again.
+ */
+function isKeptLong(name: string, stored: Buffer): boolean {
+  if (SHORT_LIVED.some((prefix) => name.startsWith(prefix))) return false;
+  return !name.startsWith('runs/') || typeof objectIn(stored)?.['finishedAt'] === 'string';
 }
 
 /** The objects that a store ignored; none of a store that does not authenticate. */
@@ -258,74 +306,4 @@ function noSigningKey(name: string): AppError {
   return new AppError('config', `Only a public signing key is set, so ${name} cannot be written`, {
     hint: 'Set BACKUP_SIGNING_KEY to change state. With the public key alone, snapshots can be listed, verified and tried with a dry run.',
   });
-}
-
-/** Why a control object is ignored. */
-type Objection = 'garbled' | 'unsigned' | 'forged';
-
-type Opened =
-  /** `isUnchecked`: no key is set here. */
-  | { readonly ok: true; readonly body: Buffer; readonly isUnchecked: boolean }
-  /** `forged`: signed, but not with an accepted key over this name and content. */
-  | { readonly ok: false; readonly why: Objection };
-
-/** The largest control object that is parsed; this program writes none that is larger. */
-const LARGEST_BYTES = 64 * 1024 * 1024;
-
-/**
- * A control object as it is stored: with one more field, `auth: {signature}`, over its name, a line end and its
- * JSON text without white space. Null when only a public key is set, so that it cannot be signed. Throws `TypeError` for
- * content that is not a JSON object: control state always is.
- */
-export function signControl(signer: Signer, name: string, body: Uint8Array): Buffer | null {
-  if (signer.verify(new Uint8Array(), '') === null) return Buffer.from(body);
-  const content = objectIn(body);
-  if (content === null) throw new TypeError(`${name} is not a JSON object`);
-  const fields = withoutAuth(content);
-  const signature = signer.sign(signedBytes(name, JSON.stringify(fields)));
-  return signature === null ? null : encodeJson({ ...fields, auth: { signature } });
-}
-
-/** The content of a stored control object without its signature, or why the object is ignored. */
-function openControl(signer: Signer, name: string, stored: Buffer): Opened {
-  const content = objectIn(stored);
-  if (content === null) return { ok: false, why: 'garbled' };
-  const { auth, ...fields } = content;
-  const text = JSON.stringify(fields);
-  const signature = signatureIn(auth);
-  // Null: no key is set here, so the signature is not checked.
-  const fits = signer.verify(signedBytes(name, text), signature ?? '');
-  if (fits === false) return { ok: false, why: signature === null ? 'unsigned' : 'forged' };
-  return { ok: true, body: Buffer.from(text), isUnchecked: fits === null };
-}
-
-/** The content of a control object without its unchecked signature; unchanged where it is no JSON object. */
-function unprovenContent(stored: Buffer): Buffer {
-  const content = objectIn(stored);
-  if (content === null) return stored;
-  return Buffer.from(JSON.stringify(withoutAuth(content)));
-}
-
-function withoutAuth(content: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(content).filter(([field]) => field !== 'auth'));
-}
-
-function signedBytes(name: string, text: string): Buffer {
-  return Buffer.from(`${name}\n${text}`);
-}
-
-function signatureIn(auth: unknown): string | null {
-  if (typeof auth !== 'object' || auth === null || !('signature' in auth)) return null;
-  return typeof auth.signature === 'string' ? auth.signature : null;
-}
-
-function objectIn(body: Uint8Array): Record<string, unknown> | null {
-  if (body.length > LARGEST_BYTES) return null;
-  try {
-    const value = decodeJson(body);
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
 }

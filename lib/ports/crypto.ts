@@ -25,7 +25,7 @@ export interface Signer {
   sign(bytes: Uint8Array): string | null;
   /** Whether `signature` is valid for one of the accepted public keys; null if no key is set. */
   verify(bytes: Uint8Array, signature: string): boolean | null;
-  /** Identifies the set of accepted public keys; empty if no key is set. */
+  /** Identifies the accepted public keys, separated by commas; empty if no key is set. */
   readonly accepts: string;
 }
 

@@ -1,8 +1,10 @@
 import pMap from 'p-map';
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
+import { acceptsOthers } from '../control/signature.js';
 import { decodeJson, encodeJson } from '../json.js';
 import type { ObjectStore, Signer, Ports } from '../ports/index.js';
+import type { StoredBody } from '../ports/store.js';
 import { isId } from '../runs/ids.js';
 import { sha256 } from './manifest.js';
 import { AppError } from '../errors.js';
@@ -54,7 +56,9 @@ export async function readTombstone(
   const found = await store.read(tombstoneName(id));
   if (found === null) return null;
   const { fault, tombstone } = parseTombstone(signer, id, found.body);
-  return fault === null ? tombstone : passOver(store, tombstoneName(id), found, fault);
+  if (fault !== null) return passOver(store, tombstoneName(id), found, fault);
+  await renew({ store, signer }, tombstoneName(id), found);
+  return tombstone;
 }
 
 /**
@@ -78,6 +82,23 @@ export async function signUnsignedTombstones({
     if ((await store.swap(name, signTombstone(body, signer), found.etag)) !== null) signed.push(name);
   }
   return signed;
+}
+
+/** Signs a valid tombstone of another accepted key again, as `authenticatedStore` does with control objects. */
+async function renew(
+  { signer, store }: { readonly store: ObjectStore; readonly signer: Signer },
+  name: string,
+  { body, etag }: StoredBody,
+): Promise<void> {
+  if (!acceptsOthers(signer) || !canSign(signer)) return;
+  const { seal: _, ...fields } = decodeJson(body) as Tombstone;
+  const renewed = signTombstone(fields, signer);
+  if (renewed.equals(body)) return;
+  try {
+    await store.swap(name, renewed, etag);
+  } catch {
+    // Reading is what was asked for; the next reader tries again.
+  }
 }
 
 /** All valid tombstones, by the id of their snapshot. */

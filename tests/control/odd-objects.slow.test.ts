@@ -11,7 +11,7 @@ import { status } from '../../lib/cli/status.js';
 import { unlock } from '../../lib/cli/unlock.js';
 import { verify } from '../../lib/cli/backup.js';
 import { connect } from '../../lib/app/connect.js';
-import { signControl } from '../../lib/control/authenticated-store.js';
+import { signControl } from '../../lib/control/signature.js';
 import { examine, type CheckResult } from '../../lib/health/doctor.js';
 import type { GuardReport } from '../../lib/monitoring/guard/run.js';
 import type { StatusReport } from '../../lib/monitoring/status/report.js';

@@ -145,6 +145,44 @@ describe('control state', () => {
     expect(await contentOf(ed25519Signer({ privateKey: next.privateKey, publicKey: null }), RUN)).toBeNull();
   });
 
+  describe('of an earlier key', () => {
+    const next = generateSigningKey();
+    const both = ed25519Signer({ privateKey: next.privateKey, publicKey: pair.publicKey });
+    const alone = ed25519Signer({ privateKey: next.privateKey, publicKey: null });
+    const OVER = { state: 'succeeded', finishedAt: '2026-11-22T02:10:00.000Z' };
+
+    it('is signed again by whoever reads it with the present key, where it is kept long', async () => {
+      for (const name of NAMES) await open(keyed).create(name, encodeJson(OVER));
+      for (const name of NAMES) expect(await contentOf(both, name)).toEqual(OVER);
+      const renewed: string[] = [];
+      for (const name of NAMES) if ((await contentOf(alone, name)) !== null) renewed.push(name);
+      const short = ['leases/database.json', 'webhooks/msg_1.json', 'guard/state.json', 'catalog.json'];
+      expect(renewed).toEqual(NAMES.filter((name) => !short.includes(name)));
+      // The version that the reader gets is that of the object with the new signature.
+      const store = open(both);
+      await open(keyed).create('drills/2.json', encodeJson(OVER));
+      const found = await store.read('drills/2.json');
+      expect(await store.swap('drills/2.json', encodeJson({ a: 2 }), found?.etag ?? '')).not.toBeNull();
+    });
+
+    it('stays as it is while its run is not over', async () => {
+      await open(keyed).create(RUN, encodeJson({ state: 'running', finishedAt: null }));
+      const before = await folder.store.read(RUN);
+      await contentOf(both, RUN);
+      expect(await folder.store.read(RUN)).toEqual(before);
+    });
+
+    it('is read where it cannot be signed again: with the public keys alone, or where the store takes no writes', async () => {
+      await open(keyed).create('guard/pins.json', encodeJson({ a: 1 }));
+      const publicKeys = `${pair.publicKey},${next.publicKey}`;
+      const reader = ed25519Signer({ privateKey: null, publicKey: publicKeys });
+      expect(await contentOf(reader, 'guard/pins.json')).toEqual({ a: 1 });
+      const store = authenticatedStore(readOnlyStore(folder.store), both, silentLog());
+      expect(decodeJson((await store.read('guard/pins.json'))?.body ?? Buffer.from(''))).toEqual({ a: 1 });
+      expect(await contentOf(alone, 'guard/pins.json')).toBeNull();
+    });
+  });
+
   it('can be read but not written with a public key alone', async () => {
     const reader = ed25519Signer({ privateKey: null, publicKey: pair.publicKey });
     await open(keyed).create(RUN, encodeJson({ a: 1 }));

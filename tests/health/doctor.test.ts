@@ -1,9 +1,14 @@
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { ageEncryptor } from '../../lib/crypto/age.js';
-import { saveErasure } from '../../lib/snapshot/erasures.js';
+import { loadErasedIds, saveErasure } from '../../lib/snapshot/erasures.js';
+import { readTombstone } from '../../lib/snapshot/tombstone.js';
+import { forgetSnapshot } from '../../lib/retention/prune/forget.js';
+import { authenticatedStore } from '../../lib/control/authenticated-store.js';
+import { ed25519Signer } from '../../lib/crypto/ed25519.js';
+import { makeSnapshot } from '../support/made-snapshots.js';
 import { folderStore } from '../support/folder-store.js';
-import { inProcessQueue } from '../../lib/app/in-process.js';
+import { inProcessQueue, silentLog } from '../../lib/app/in-process.js';
 import { AppError } from '../../lib/errors.js';
 import { secretChecks, publicUrlChecks } from '../../lib/health/checks/keys.js';
 import { queueChecks } from '../../lib/health/checks/services.js';
@@ -239,6 +244,34 @@ describe('doctor names a token that may read but not write', () => {
     expect(await of(fresh.identity)).toMatchObject({ status: 'ok' });
     await folder.remove();
   });
+});
+
+it('doctor signs again what an earlier key signed, and says what still needs that key', async () => {
+  const folder = await folderStore();
+  const [old, next] = [generateSigningKey(), generateSigningKey()];
+  const encryptor = ageEncryptor({ recipients: [], identity: null });
+  const signer = ed25519Signer({ privateKey: old.privateKey, publicKey: null });
+  const store = authenticatedStore(folder.store, signer, silentLog());
+  const subject = { kind: 'project' as const, id: 'p1', projects: ['p1'], reason: 'asked', by: 'ops' };
+  await saveErasure({ store, encryptor }, { ...subject, at: '2026-11-26T10:00:00Z' });
+  await store.create('drills/1.json', Buffer.from('{"finishedAt":"2026-11-26T10:00:00Z"}'));
+  const gone = await makeSnapshot(store, { at: '2026-11-24T02:00:00Z', signer });
+  const kept = await makeSnapshot(store, { at: '2026-11-25T02:00:00Z', signer });
+  const ports = { clock: systemClock(), log: silentLog(), own: null, signer, store };
+  await forgetSnapshot(ports, gone, { by: 'ops', reason: 'asked', force: true, isReplica: false });
+  const env = { BACKUP_STORE: pathToFileURL(folder.folder).href, BACKUP_SIGNING_KEY: next.privateKey };
+  const alone = ed25519Signer({ privateKey: next.privateKey, publicKey: null });
+  const later = authenticatedStore(folder.store, alone, silentLog());
+
+  expect(await told('earlier-key', env)).toBeUndefined();
+  expect(await told('earlier-key', { ...env, BACKUP_SIGNING_PUBLIC_KEY: old.publicKey })).toMatchObject({
+    status: 'ok',
+    detail: `all control state has a signature of BACKUP_SIGNING_KEY; 1 snapshot, the newest ${kept}, would be untrusted without the earlier public key`,
+  });
+  expect((await loadErasedIds({ store: later, encryptor })).projects).toEqual(['p1']);
+  expect((await readTombstone({ store: later, signer: alone }, gone))?.id).toBe(gone);
+  expect(await later.read('drills/1.json')).not.toBeNull();
+  await folder.remove();
 });
 
 it('doctor advises to empty a scratch database only if the protected one answers and is another', async () => {

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { acceptsOthers } from '../../control/signature.js';
 import { AppError, toAppError } from '../../errors.js';
+import { counted } from '../../formats.js';
 import type { Encryptor, Signer } from '../../ports/crypto.js';
 import { fail, ok, skipped, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 const PROBE_BYTES = 64;
+/** How many objects are named. */
+const MAX_NAMED = 3;
+const RENEWAL_MS = 120_000;
 const NO_FILE = fail(
   'the file named in BACKUP_AGE_IDENTITY_FILE cannot be read or contains no identity: encrypted snapshots cannot be restored here',
   'Correct the path, copy the file from where the identity is kept, or remove the variable if this machine should have no identity.',
@@ -99,6 +104,40 @@ function compareSignature(
 
 export const NO_KEYS = 'no key: manifests are not signed';
 const UNTIL_KEYS = 'Until then end no lease and change nothing in the store from here.';
+
+/** What still has the signature of an earlier key, in all stores. */
+interface SignedEarlier {
+  readonly objects: readonly string[];
+  readonly snapshots: readonly string[];
+}
+
+/**
+ * During a rotation of the signing key: `renew` signs again what an earlier key signed and returns what still needs that key.
+ * Without it, restores would be refused because of the erasure list.
+ */
+export function earlierKeyCheck(open: () => Signer, renew: () => Promise<SignedEarlier>): CheckGroup {
+  return [{ name: 'earlier-key', limitMs: RENEWAL_MS, run: () => tryRenewal(open(), renew) }];
+}
+
+async function tryRenewal(signer: Signer, renew: () => Promise<SignedEarlier>): Promise<Observation> {
+  if (!acceptsOthers(signer)) return ok('one signing key is accepted');
+  if (signer.sign(randomBytes(PROBE_BYTES)) === null) {
+    return skipped('not tried: only the private key can sign again what an earlier key signed');
+  }
+  const { objects, snapshots } = await renew();
+  if (objects.length > 0) {
+    const more = objects.length > MAX_NAMED ? `, and ${objects.length - MAX_NAMED} more` : '';
+    return warn(
+      `${counted(objects.length, 'control object')} could not be signed again with BACKUP_SIGNING_KEY: ${objects.slice(0, MAX_NAMED).join(', ')}${more}`,
+      'Keep the earlier public key in BACKUP_SIGNING_PUBLIC_KEY: without it these objects are ignored, and restores may be refused. Run `npx soulcaster-backup doctor --env-file .env` with credentials that may write to the store.',
+    );
+  }
+  const others =
+    snapshots.length === 0
+      ? 'no snapshot has that of an earlier key, so BACKUP_SIGNING_PUBLIC_KEY is no longer needed'
+      : `${counted(snapshots.length, 'snapshot')}, the newest ${snapshots.at(-1) ?? ''}, would be untrusted without the earlier public key`;
+  return ok(`all control state has a signature of BACKUP_SIGNING_KEY; ${others}`);
+}
 
 async function tryEncryption(encryptor: Encryptor): Promise<Observation> {
   const recipients = encryptor.recipients.length;
