@@ -8,7 +8,13 @@ import { removeCommand } from '../health/checks/deployment.js';
 import { costOfLacking, promiseChecks } from '../health/checks/promises.js';
 import { gather } from '../setup/gather.js';
 import type { Prompter, Service, Setup, SetupEvent, Values, Sources } from '../setup/model.js';
-import { ADOPT_COMMAND, FIRST_SIGNING_KEY, identityFileText, isFirstSigningKey } from '../setup/secrets.js';
+import {
+  ADOPT_COMMAND,
+  FIRST_SIGNING_KEY,
+  identityAdvice,
+  identityFileText,
+  isFirstSigningKey,
+} from '../setup/secrets.js';
 import { variablesOf } from '../setup/services.js';
 import type { Context } from './context.js';
 import { formatCheck } from './doctor.js';
@@ -207,9 +213,7 @@ async function offerIdentity(
   prompter: Prompter | null,
 ): Promise<void> {
   if (identity === null) return;
-  context.note(
-    `The age identity is in ${identityPath(options.file, identity.file)}. Without it, every encrypted snapshot is lost: keep copies in two places away from this machine, such as a password manager and a safe.`,
-  );
+  context.note(identityAdvice(identityPath(options.file, identity.file)));
   // Everything is written by now, so an interrupt here only means no.
   const isWanted = await prompter?.confirm('Show the identity once, to copy it?', false).catch(() => false);
   if (isWanted === true) process.stderr.write(`${identity.secret}\n`);

@@ -11,6 +11,7 @@ import {
   ADOPT_COMMAND,
   CALLER_SECRETS,
   generateSecret,
+  identityAdvice,
   identityFileText,
   isFirstSigningKey,
   replaceKeys,
@@ -137,7 +138,11 @@ export async function rotateKeys(context: Context, options: RotateKeysOptions): 
   }
   if (options.yes !== true) {
     assertCanPrompt('Give --yes.');
-    await confirmTyped(context, `To change the keys in ${options.file}, type yes: `);
+    const turnsOn = recipients && !signing && !secrets && !('BACKUP_AGE_RECIPIENTS' in before);
+    await confirmTyped(
+      context,
+      `To change the keys in ${options.file}${turnsOn ? ' and turn encryption on' : ''}, type yes: `,
+    );
   }
   const makers = { signingKey: generateSigningKey, publicKeyOf, publicKeysIn, ageIdentity: generateAgeIdentity };
   const name = before['BACKUP_AGE_IDENTITY_FILE'] ?? IDENTITY_FILE;
@@ -153,9 +158,11 @@ export async function rotateKeys(context: Context, options: RotateKeysOptions): 
   const hints = [
     ...(fresh.identity === null
       ? []
-      : [
-          `Copy ${identityPath(options.file, name)} again to two places away from this machine: it has a new identity.`,
-        ]),
+      : identities === null
+        ? [identityAdvice(identityPath(options.file, name))]
+        : [
+            `Copy ${identityPath(options.file, name)} again to two places away from this machine: it has a new identity.`,
+          ]),
     ...(isFirstSigningKey(before, values) ? [`Next: ${ADOPT_COMMAND}`] : []),
     `Then run \`npx soulcaster-backup deploy --env-file .env\`, then backup and verify.`,
   ];

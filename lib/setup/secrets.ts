@@ -30,6 +30,14 @@ export const FIRST_SIGNING_KEY =
 export const ADOPT_COMMAND =
   'npx soulcaster-backup snapshots adopt --unsigned --reason "first signing key" --env-file .env';
 
+const ENCRYPTION_ON =
+  'BACKUP_AGE_RECIPIENTS is the first one: snapshots are encrypted from the next deployment on. The functions have no identity, so page, webhook and guard then restore and drill nothing: run `restore` and the weekly `drill --local` on a machine that has the identity';
+
+/** What an operator has to do with a new age identity. `path`: of its file. */
+export function identityAdvice(path: string): string {
+  return `The age identity is in ${path}. Without it, every encrypted snapshot is lost: keep copies in two places away from this machine, such as a password manager and a safe.`;
+}
+
 interface RotatedKeys {
   readonly values: Values;
   /** The new identity; null if recipients were not rotated. */
@@ -79,13 +87,25 @@ export async function replaceKeys(
     values = { ...values, ...Object.fromEntries(CALLER_SECRETS.map((name) => [name, generateSecret(name)])) };
     messages.push(`${CALLER_SECRETS.join(', ')} are new; the old ones are refused after the next deployment`);
   }
+  const isEncrypting = values['BACKUP_AGE_RECIPIENTS'] !== undefined;
+  // Beside other keys it is a replacement: whoever replaces leaked keys does not decide to encrypt.
+  if (which.recipients && !isEncrypting && (which.signing || which.secrets)) {
+    messages.push(
+      'BACKUP_AGE_RECIPIENTS is not set: snapshots are not encrypted, so there is no recipient to replace. To turn encryption on: npx soulcaster-backup rotate-keys --recipients --env-file .env',
+    );
+    return { values, identity: null, messages };
+  }
   if (!which.recipients) return { values, identity: null, messages };
   const { identity, recipient } = await generators.ageIdentity();
   const kept = (values['BACKUP_AGE_RECIPIENTS'] ?? '')
     .split(/[\s,]+/)
     .filter((one) => one !== '' && !ownRecipients.includes(one));
   messages.push(
-    'BACKUP_AGE_RECIPIENTS has a new recipient; older snapshots are opened with the old identity, which is kept',
+    !isEncrypting
+      ? ENCRYPTION_ON
+      : ownRecipients.length === 0
+        ? 'BACKUP_AGE_RECIPIENTS has a new recipient; no identity was here: older snapshots are opened with identities that are kept elsewhere'
+        : 'BACKUP_AGE_RECIPIENTS has a new recipient; older snapshots are opened with the old identity, which is kept',
   );
   if (kept.length > 0) {
     messages.push(

@@ -90,6 +90,26 @@ describe('rotate-keys', () => {
     expect(readFileSync(file(), 'utf8')).toBe(before);
   });
 
+  it('turns encryption on only if recipients alone are named, and says what the functions can no longer do', async () => {
+    const named = join(folder, 'clear.env');
+    writeFileSync(named, `${formatEnvLine('BACKUP_SIGNING_KEY', generateSigningKey().privateKey)}\n`);
+    const leaked = await cli(['rotate-keys', '--signing', '--recipients', '--secrets', '--yes', '--file', named]);
+    expect([leaked.code, leaked.stdout]).toEqual([0, expect.stringContaining('there is no recipient to replace')]);
+    const unencrypted = parseEnvFile(readFileSync(named));
+    expect(Object.keys(unencrypted).filter((name) => name.startsWith('BACKUP_AGE_'))).toEqual([]);
+    writeFileSync(named, `${readFileSync(named, 'utf8')}BACKUP_AGE_IDENTITY_FILE=clear.txt\n`);
+    const on = await cli(['rotate-keys', '--recipients', '--yes', '--file', named]);
+    expect([on.code, on.stdout]).toEqual([0, expect.stringMatching(/is the first one: .*drill --local/)]);
+    expect(on.stderr).toContain('Without it, every encrypted snapshot is lost');
+    expect(on.stdout).not.toContain('old identity');
+    expect(parseEnvFile(readFileSync(named))).toMatchObject({ BACKUP_AGE_RECIPIENTS: expect.stringMatching(/^age1/) });
+    const elsewhere = join(folder, 'elsewhere.env');
+    const { recipient } = await generateAgeIdentity();
+    writeFileSync(elsewhere, `BACKUP_AGE_RECIPIENTS=${recipient}\nBACKUP_AGE_IDENTITY_FILE=elsewhere.txt\n`);
+    const beside = await cli(['rotate-keys', '--recipients', '--yes', '--file', elsewhere]);
+    expect([beside.code, beside.stdout]).toEqual([0, expect.stringContaining('identities that are kept elsewhere')]);
+  });
+
   it('keeps public keys that are PEM blocks in the file, as base64 beside the old key', async () => {
     const named = join(folder, 'pem.env');
     const [own, older] = [generateSigningKey(), generateSigningKey()];
