@@ -51,17 +51,12 @@ export async function testAlerts(context: Context): Promise<number> {
   return outcome === 'delivered' ? 0 : 1;
 }
 
-export interface AckOptions {
-  readonly reason: string;
-  readonly until?: string;
-}
-
 /** `alerts ack`: acknowledges an open alert, with a reason. */
 export async function acknowledgeAlert(
   context: Context,
   code: string,
   subject: string | undefined,
-  { reason, until }: AckOptions,
+  { reason, until }: { readonly reason: string; readonly until?: string },
 ): Promise<number> {
   const end = until === undefined ? null : new Date(until).toISOString();
   const ports = {

@@ -32,6 +32,17 @@ export interface Context {
 /** Runs a command and stores its exit code. */
 export type Perform = (work: (context: Context) => Promise<number>) => Promise<void>;
 
+/** The action of a command whose code is loaded when it runs, and called with the command's arguments and options. */
+export function lazy<Name extends string>(
+  perform: Perform,
+  load: () => Promise<Readonly<Record<Name, (context: Context, ...given: never[]) => Promise<number>>>>,
+  name: Name,
+) {
+  return (...given: unknown[]): Promise<void> =>
+    // Commander appends the command itself.
+    perform(async (context) => (await load())[name](context, ...(given.slice(0, -1) as never[])));
+}
+
 export interface GlobalOptions {
   readonly json?: boolean;
   readonly envFile?: string;

@@ -1,13 +1,11 @@
 import { InvalidArgumentError, type Command, Option } from 'commander';
-import type { AckOptions } from './alerts.js';
 import { LOCAL, parseTime, parseRunOrTime, parseNumber } from './arguments.js';
 import { parseProjectId } from '../soulcaster/selection.js';
-import type { Perform } from './context.js';
+import { lazy, type Perform } from './context.js';
 import { REINDEX_MODES } from '../reindex/model.js';
 import { RUN_KINDS } from '../run-kinds.js';
 import { RUN_STATES } from '../runs/model.js';
 import { AppError } from '../errors.js';
-import type { ReindexOptions } from './reindex.js';
 import type { RunsOptions } from './run.js';
 
 /** The commands of monitoring, retention and replication. */
@@ -29,55 +27,45 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .description('end a run now, as failed, and release its lease and locks')
     .argument('<run>', 'id of the run')
     .option('--replica', 'of the second store, BACKUP_REPLICA_STORE')
-    .action((id: string, options: { replica?: boolean }) =>
-      perform(async (context) => (await import('./unlock.js')).cancel(context, id, options)),
-    );
+    .action(lazy(perform, () => import('./unlock.js'), 'cancel'));
   program
     .command('unlock')
     .description('show the leases held by runs or, with --yes, end one')
     .argument('[lease]', 'name of a lease, such as database')
     .option('--yes', 'end the lease')
     .option('--replica', 'of the second store, BACKUP_REPLICA_STORE')
-    .action((name: string | undefined, options: { yes?: boolean; replica?: boolean }) =>
-      perform(async (context) => (await import('./unlock.js')).unlock(context, name, options)),
-    );
+    .action(lazy(perform, () => import('./unlock.js'), 'unlock'));
   program
     .command('guard')
     .description('run the guard now: stuck runs, a snapshot and a drill if due, chain, services, alerts')
     .option(...LOCAL)
-    .action((options: { local?: boolean }) =>
-      perform(async (context) => (await import('./upkeep.js')).guardByHand(context, options)),
-    );
+    .action(lazy(perform, () => import('./upkeep.js'), 'guardByHand'));
   program
     .command('prune')
     .description('remove expired snapshots (RETENTION_ variables) and obsolete objects; works in a full store')
     .option('--dry-run', 'show what would be removed and why the rest is kept; change nothing')
     .option('--replica', 'prune the second store, BACKUP_REPLICA_STORE')
-    .action((options: { dryRun?: boolean; replica?: boolean }) =>
-      perform(async (context) => (await import('./upkeep.js')).prune(context, options)),
-    );
+    .action(lazy(perform, () => import('./upkeep.js'), 'prune'));
   program
     .command('replicate')
     .description('copy the verified snapshots to the second store, BACKUP_REPLICA_STORE, and prune it')
     .option('--dry-run', 'show what would be copied and change nothing')
-    .action((options: { dryRun?: boolean }) =>
-      perform(async (context) => (await import('./upkeep.js')).replicate(context, options)),
-    );
+    .action(lazy(perform, () => import('./upkeep.js'), 'replicate'));
 }
 
 function addAlerts(program: Command, perform: Perform): void {
   const alerts = program
     .command('alerts')
     .description('list open and acknowledged alerts, and whether messages arrive; exit 1 while any is open')
-    .action(() => perform(async (context) => (await import('./alerts.js')).listAlerts(context)));
+    .action(lazy(perform, () => import('./alerts.js'), 'listAlerts'));
   alerts
     .command('list')
     .description('the same as `alerts`')
-    .action(() => perform(async (context) => (await import('./alerts.js')).listAlerts(context)));
+    .action(lazy(perform, () => import('./alerts.js'), 'listAlerts'));
   alerts
     .command('test')
     .description('send a test message to ALERT_WEBHOOK_URL and show the answer')
-    .action(() => perform(async (context) => (await import('./alerts.js')).testAlerts(context)));
+    .action(lazy(perform, () => import('./alerts.js'), 'testAlerts'));
   alerts
     .command('ack')
     .description('acknowledge an open alert: it stays closed until its message changes, or until a given time')
@@ -85,9 +73,7 @@ function addAlerts(program: Command, perform: Perform): void {
     .argument('[subject]', 'subject of the alert (default: every open alert with the code)')
     .requiredOption('--reason <text>', 'why; shown with the alert', parseReason)
     .option('--until <time>', 'when the alert opens again, such as 2026-12-01T00:00:00Z', parseTime)
-    .action((code: string, subject: string | undefined, options: AckOptions) =>
-      perform(async (context) => (await import('./alerts.js')).acknowledgeAlert(context, code, subject, options)),
-    );
+    .action(lazy(perform, () => import('./alerts.js'), 'acknowledgeAlert'));
 }
 
 function parseReason(text: string): string {
@@ -136,9 +122,7 @@ export function addIndexCommands(program: Command, perform: Perform): void {
     .option(...LOCAL)
     .option('--yes', 'do not ask')
     .addHelpText('after', REINDEX_EXAMPLES)
-    .action((options: ReindexOptions) =>
-      perform(async (context) => (await import('./reindex.js')).reindex(context, options)),
-    );
+    .action(lazy(perform, () => import('./reindex.js'), 'reindex'));
   program
     .command('run')
     .description('show the progress or result of a run; without an id, list the newest runs')

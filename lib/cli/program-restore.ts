@@ -1,11 +1,9 @@
 import { Option, type Command, Argument } from 'commander';
 import { EXPIRY_RULES, MODES } from '../restore/model.js';
-import type { Perform } from './context.js';
+import { lazy, type Perform } from './context.js';
 import { collectValues, LOCAL, parseTime, REPLICA, parseNumber } from './arguments.js';
 import { parseProjectId } from '../soulcaster/selection.js';
-import type { RestoreOptions } from './restore/request.js';
 import { EXPORT_FORMATS, TTL_UNITS } from '../transfer/formats.js';
-import type { ExportOptions, ImportOptions } from './transfer.js';
 import { withSelection } from './program-snapshots.js';
 import type { ForgetSubjectOptions } from './erasure.js';
 
@@ -74,9 +72,7 @@ export function addRestore(program: Command, perform: Perform): void {
     .option(...LOCAL)
     .option('--yes', 'do not ask')
     .addHelpText('after', RESTORE_EXAMPLES)
-    .action((snapshot: string | undefined, options: RestoreOptions) =>
-      perform(async (context) => (await import('./restore.js')).restore(context, snapshot, options)),
-    );
+    .action(lazy(perform, () => import('./restore.js'), 'restore'));
   withFileOptions(command);
 }
 
@@ -112,18 +108,14 @@ export function addTransferCommands(program: Command, perform: Perform): void {
     .addOption(new Option('--format <format>', 'see below').choices(EXPORT_FORMATS).default('jsonl'))
     .option('--force', 'replace an existing file')
     .addHelpText('after', EXPORT_EXAMPLES)
-    .action((snapshot: string, file: string, options: ExportOptions) =>
-      perform(async (context) => (await import('./transfer.js')).exportFile(context, snapshot, file, options)),
-    );
+    .action(lazy(perform, () => import('./transfer.js'), 'exportFile'));
   const command = program
     .command('import')
     .description('import a file as a snapshot, which is checked, never `latest`, and restored by its id')
     .argument('<file>', 'path of the file')
     .option('--replica', 'import into the second store, BACKUP_REPLICA_STORE')
     .addHelpText('after', IMPORT_EXAMPLES);
-  withFileOptions(command).action((file: string, options: ImportOptions) =>
-    perform(async (context) => (await import('./transfer.js')).importFile(context, file, options)),
-  );
+  withFileOptions(command).action(lazy(perform, () => import('./transfer.js'), 'importFile'));
 }
 
 /** Adds the options for reading a file. */
@@ -180,7 +172,7 @@ export function addErasureCommands(program: Command, perform: Perform): void {
   erasures
     .command('list')
     .description('list the users and projects on the erasure list, with reasons')
-    .action(() => perform(async (context) => (await import('./erasure.js')).listErasures(context)));
+    .action(lazy(perform, () => import('./erasure.js'), 'listErasures'));
   erasures
     .command('withdraw')
     .description('withdraw an entry: restores include the data again; the entry is kept, with the reason')

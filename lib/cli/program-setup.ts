@@ -1,15 +1,10 @@
 import { Argument, type Command, Option } from 'commander';
-import type { DeployOptions } from './deploy.js';
 import type { InitOptions } from './init.js';
 import type { StoreOptions } from './init/store.js';
-import type { KeygenOptions, KeyKind, RotateKeysOptions } from './keys.js';
+import type { RotateKeysOptions } from './keys.js';
 import { collectValues, parseNumber } from './arguments.js';
 import { AppError } from '../errors.js';
-import type { GlobalOptions, Perform } from './context.js';
-import type { GithubRotateOptions } from './github-rotate.js';
-import type { SwitchOptions } from './rotation.js';
-import type { CreateOptions, DeleteOptions, ListOptions } from './upstash/backups.js';
-import type { ProviderRestoreOptions } from './upstash/restore.js';
+import { lazy, type GlobalOptions, type Perform } from './context.js';
 
 const KEYGEN_EXAMPLES = `
 Examples:
@@ -74,9 +69,7 @@ export function addSetupCommands(program: Command, perform: Perform): void {
       'remove a variable that the env file no longer has from the Vercel project; can be repeated',
       collectValues(),
     )
-    .action((options: DeployOptions) =>
-      perform(async (context) => (await import('./deploy.js')).deploy(context, options)),
-    );
+    .action(lazy(perform, () => import('./deploy.js'), 'deploy'));
   program
     .command('rotate-keys')
     .description('replace keys in the env file; existing snapshots stay trusted and restorable')
@@ -97,9 +90,7 @@ export function addSetupCommands(program: Command, perform: Perform): void {
     .addArgument(new Argument('<kind>', 'what to generate').choices(['age', 'signing', 'secrets']))
     .option('--out <file>', 'write to this new file, with mode 0600, instead of printing')
     .addHelpText('after', KEYGEN_EXAMPLES)
-    .action((kind: KeyKind, options: KeygenOptions) =>
-      perform(async (context) => (await import('./keys.js')).keygen(context, kind, options)),
-    );
+    .action(lazy(perform, () => import('./keys.js'), 'keygen'));
 }
 
 /** Throws `usage` for options of --store without --store, which would be ignored. */
@@ -140,7 +131,7 @@ export function addAccountCommands(program: Command, perform: Perform): void {
   github
     .command('check')
     .description('test GITHUB_TOKEN and GITHUB_ID/GITHUB_SECRET on GitHub')
-    .action(() => perform(async (context) => (await import('./doctor.js')).githubCheck(context)));
+    .action(lazy(perform, () => import('./doctor.js'), 'githubCheck'));
   withRotation(github.command('rotate'))
     .description('give the application a new GitHub token, or a new secret for its OAuth app')
     .addOption(new Option('--token', 'GITHUB_TOKEN of the backend (the default)').conflicts('app'))
@@ -156,9 +147,7 @@ export function addAccountCommands(program: Command, perform: Perform): void {
     )
     .option('--old-value-env <name>', 'take the present value from this variable')
     .addHelpText('after', ROTATE_EXAMPLES)
-    .action((options: GithubRotateOptions) =>
-      perform(async (context) => (await import('./github-rotate.js')).githubRotate(context, options)),
-    );
+    .action(lazy(perform, () => import('./github-rotate.js'), 'githubRotate'));
   withRotation(program.command('switch'))
     .description('point the application to the database of RESTORE_TARGET_<NAME>_REST_URL and _TOKEN')
     .argument('<name>', 'name of the target')
@@ -166,9 +155,7 @@ export function addAccountCommands(program: Command, perform: Perform): void {
     .option('--allow-unfinished', 'even if a restore into the database is unfinished')
     .option('--replica', 'record the change in the second store, BACKUP_REPLICA_STORE')
     .addHelpText('after', SWITCH_EXAMPLES)
-    .action((name: string, options: SwitchOptions) =>
-      perform(async (context) => (await import('./rotation.js')).switchTo(context, name, options)),
-    );
+    .action(lazy(perform, () => import('./rotation.js'), 'switchTo'));
 }
 
 function withRotation(command: Command): Command {
@@ -199,7 +186,7 @@ export function addUpstashCommands(program: Command, perform: Perform): void {
   daily
     .command('status')
     .description('show whether daily backups are on, and the newest of them')
-    .action(() => perform(async (context) => (await import('./upstash/backups.js')).showDailyStatus(context)));
+    .action(lazy(perform, () => import('./upstash/backups.js'), 'showDailyStatus'));
   for (const word of ['on', 'off'] as const) {
     daily
       .command(word)
@@ -218,25 +205,19 @@ function addBackups(backups: Command, perform: Perform): void {
     .command('list')
     .description('list the backups of the database, newest first')
     .option('--from <database>', 'list the backups of another database of the account, by its id')
-    .action((options: ListOptions) =>
-      perform(async (context) => (await import('./upstash/backups.js')).listBackups(context, options)),
-    );
+    .action(lazy(perform, () => import('./upstash/backups.js'), 'listBackups'));
   backups
     .command('create')
     .description('have Upstash make a backup, and wait until it is complete')
     .option('--name <name>', 'its name (default: a name with the time)')
     .option('--no-wait', 'do not wait until it is complete')
-    .action((options: CreateOptions) =>
-      perform(async (context) => (await import('./upstash/backups.js')).createProviderBackup(context, options)),
-    );
+    .action(lazy(perform, () => import('./upstash/backups.js'), 'createProviderBackup'));
   backups
     .command('delete')
     .description('permanently delete a backup at Upstash')
     .argument('<backup>', 'its id')
     .option('--yes', 'do not ask')
-    .action((backup: string, options: DeleteOptions) =>
-      perform(async (context) => (await import('./upstash/backups.js')).deleteProviderBackup(context, backup, options)),
-    );
+    .action(lazy(perform, () => import('./upstash/backups.js'), 'deleteProviderBackup'));
 }
 
 function addBackupRestore(backups: Command, perform: Perform): void {
@@ -248,7 +229,5 @@ function addBackupRestore(backups: Command, perform: Perform): void {
     .option('--dry-run', 'show what would be done and change nothing')
     .option('--confirm <name>', 'id or name of the database to replace; asked for on a terminal')
     .option('--no-safety', 'do not save the present state first: the restore cannot be undone')
-    .action((backup: string, options: ProviderRestoreOptions) =>
-      perform(async (context) => (await import('./upstash/restore.js')).restoreBackup(context, backup, options)),
-    );
+    .action(lazy(perform, () => import('./upstash/restore.js'), 'restoreBackup'));
 }

@@ -1,11 +1,7 @@
 import type { Command } from 'commander';
-import type { Perform } from './context.js';
+import { lazy, type Perform } from './context.js';
 import { LOCAL, parseNumber, REPLICA, collectValues, parseTime, parseCount } from './arguments.js';
 import { parseProjectId } from '../soulcaster/selection.js';
-import type { AcceptOptions, AdoptOptions, ForgetOptions, PinOptions, UnpinOptions } from './snapshots.js';
-import type { CatOptions, LsOptions } from './inspect/read.js';
-import type { DiffOptions } from './inspect/diff.js';
-import type { FindOptions } from './inspect/find.js';
 
 /** The commands that take, list, verify and keep snapshots. */
 export function addSnapshotCommands(program: Command, perform: Perform): void {
@@ -13,9 +9,7 @@ export function addSnapshotCommands(program: Command, perform: Perform): void {
     .command('backup')
     .description('take a snapshot of the database, read it back and finalize it')
     .option(...LOCAL)
-    .action((options: { local?: boolean }) =>
-      perform(async (context) => (await import('./backup.js')).backup(context, options)),
-    );
+    .action(lazy(perform, () => import('./backup.js'), 'backup'));
   addSnapshotViews(program, perform);
   addSnapshotGroup(program, perform);
   program
@@ -24,9 +18,7 @@ export function addSnapshotCommands(program: Command, perform: Perform): void {
     .argument('[id]', 'id of a snapshot, `latest` or `newest`', 'latest')
     .option(...REPLICA)
     .option(...LOCAL)
-    .action((id: string, options: { local?: boolean; replica?: boolean }) =>
-      perform(async (context) => (await import('./backup.js')).verify(context, id, options)),
-    );
+    .action(lazy(perform, () => import('./backup.js'), 'verify'));
 }
 
 /** `list` and `show`, at the top level and in the group `snapshots`. */
@@ -36,14 +28,12 @@ function addSnapshotViews(parent: Command, perform: Perform): void {
     .description('list the snapshots, newest first, with state and reasons')
     .option('--limit <n>', 'list at most this many', parseCount, 20)
     .option(...REPLICA)
-    .action((options: { limit: number; replica?: boolean }) =>
-      perform(async (context) => (await import('./list.js')).listSnapshots(context, options)),
-    );
+    .action(lazy(perform, () => import('./list.js'), 'listSnapshots'));
   parent
     .command('show')
     .description('show a snapshot: counts, ledger, parts, chain, cost')
     .argument('<id>', 'id of a snapshot, `latest` or `newest`')
-    .action((id: string) => perform(async (context) => (await import('./show.js')).show(context, id)));
+    .action(lazy(perform, () => import('./show.js'), 'show'));
 }
 
 const SNAPSHOTS_HELP = `
@@ -69,9 +59,7 @@ function addSnapshotGroup(program: Command, perform: Perform): void {
     .argument('<id>', 'id of the snapshot')
     .requiredOption('--reason <text>', 'why it can be trusted; stored with the snapshot')
     .option(...REPLICA)
-    .action((id: string, options: AcceptOptions) =>
-      perform(async (context) => (await import('./snapshots.js')).accept(context, id, options)),
-    );
+    .action(lazy(perform, () => import('./snapshots.js'), 'accept'));
   group
     .command('adopt')
     .description('adopt snapshots of a database that moved to a new host, or from before a signing key was set')
@@ -80,9 +68,7 @@ function addSnapshotGroup(program: Command, perform: Perform): void {
     .option('--withdraw', 'withdraw the adoption of a source')
     .option('--reason <text>', 'why; stored with the adoption')
     .option(...REPLICA)
-    .action((source: string | undefined, options: AdoptOptions) =>
-      perform(async (context) => (await import('./snapshots.js')).adopt(context, source, options)),
-    );
+    .action(lazy(perform, () => import('./snapshots.js'), 'adopt'));
 }
 
 function addPins(group: Command, perform: Perform): void {
@@ -92,17 +78,13 @@ function addPins(group: Command, perform: Perform): void {
     .argument('<id>', 'id of the snapshot or its beginning, or `latest`')
     .requiredOption('--reason <text>', 'why; stored with the pin')
     .option('--replica', 'in the second store, BACKUP_REPLICA_STORE')
-    .action((id: string, options: PinOptions) =>
-      perform(async (context) => (await import('./snapshots.js')).pin(context, id, options)),
-    );
+    .action(lazy(perform, () => import('./snapshots.js'), 'pin'));
   group
     .command('unpin')
     .description('apply the retention policy to a snapshot again')
     .argument('<id>', 'id of the snapshot or its beginning, or `latest`')
     .option('--replica', 'in the second store, BACKUP_REPLICA_STORE')
-    .action((id: string, options: UnpinOptions) =>
-      perform(async (context) => (await import('./snapshots.js')).unpin(context, id, options)),
-    );
+    .action(lazy(perform, () => import('./snapshots.js'), 'unpin'));
   group
     .command('forget')
     .description('remove one snapshot now; a signed tombstone explains the gap')
@@ -110,9 +92,7 @@ function addPins(group: Command, perform: Perform): void {
     .requiredOption('--reason <text>', 'why; stored in the tombstone')
     .option('--force', 'even if it is the last trusted snapshot, or of another database')
     .option('--replica', 'remove it from the second store, BACKUP_REPLICA_STORE')
-    .action((id: string, options: ForgetOptions) =>
-      perform(async (context) => (await import('./snapshots.js')).forget(context, id, options)),
-    );
+    .action(lazy(perform, () => import('./snapshots.js'), 'forget'));
 }
 
 const WHICH = 'id of a snapshot or the beginning of one, `latest` or `newest`';
@@ -135,9 +115,7 @@ export function addInspectCommands(program: Command, perform: Perform): void {
     program.command('ls').description('list the keys of a snapshot, one per line').argument('<snapshot>', WHICH),
   )
     .option('-l, --long', 'show type, elements, size, expiry, family and project')
-    .action((id: string, options: LsOptions) =>
-      perform(async (context) => (await import('./inspect/read.js')).ls(context, id, options)),
-    );
+    .action(lazy(perform, () => import('./inspect/read.js'), 'ls'));
   addFind(program, perform);
   program
     .command('cat')
@@ -148,9 +126,7 @@ export function addInspectCommands(program: Command, perform: Perform): void {
     .option('--raw', 'print the unescaped bytes of a string, a document or a field')
     .option(...AT)
     .option(...READ_REPLICA)
-    .action((id: string, key: string, options: CatOptions) =>
-      perform(async (context) => (await import('./inspect/read.js')).cat(context, id, key, options)),
-    );
+    .action(lazy(perform, () => import('./inspect/read.js'), 'cat'));
   withSelection(
     program
       .command('diff')
@@ -160,9 +136,7 @@ export function addInspectCommands(program: Command, perform: Perform): void {
   )
     .option('--keys', 'list every key that differs')
     .option('--values', 'list every key that differs, with its fields, members or items')
-    .action((a: string, b: string, options: DiffOptions) =>
-      perform(async (context) => (await import('./inspect/diff.js')).diff(context, a, b, options)),
-    );
+    .action(lazy(perform, () => import('./inspect/diff.js'), 'diff'));
 }
 
 function addFind(program: Command, perform: Perform): void {
@@ -184,9 +158,7 @@ function addFind(program: Command, perform: Perform): void {
     .option(...AT)
     .option(...READ_REPLICA)
     .addHelpText('after', FIND_HELP)
-    .action((text: string | undefined, options: FindOptions) =>
-      perform(async (context) => (await import('./inspect/find.js')).find(context, text, options)),
-    );
+    .action(lazy(perform, () => import('./inspect/find.js'), 'find'));
 }
 
 /** Adds the options that select keys of a snapshot, and the store. */

@@ -1,7 +1,6 @@
 import { Argument, Command, Option } from 'commander';
 import { VERSION } from '../version.js';
-import type { DevOptions } from './dev.js';
-import type { Perform } from './context.js';
+import { lazy, type Perform } from './context.js';
 import { addGuardCommands, addIndexCommands } from './program-operations.js';
 import { addSetupCommands, addAccountCommands, addUpstashCommands } from './program-setup.js';
 import { addErasureCommands, addRestore, addTransferCommands } from './program-restore.js';
@@ -57,17 +56,13 @@ function addLocalCommands(program: Command, perform: Perform): void {
     .command('drill')
     .description('restore the newest verified snapshot into the scratch database, verify it, and wipe the database')
     .option(...LOCAL)
-    .action((options: { local?: boolean }) =>
-      perform(async (context) => (await import('./upkeep.js')).drill(context, options)),
-    );
+    .action(lazy(perform, () => import('./upkeep.js'), 'drill'));
   program
     .command('doctor')
     .description('check every configured service, and report what is wrong and what to do')
     .addOption(new Option('--offline', "do not read the providers' status pages").conflicts('deployment'))
     .option('--deployment [url]', 'instead: check a deployment from outside (default: the one at PUBLIC_URL)')
-    .action((options: { offline?: boolean; deployment?: string | true }) =>
-      perform(async (context) => (await import('./doctor.js')).doctor(context, options)),
-    );
+    .action(lazy(perform, () => import('./doctor.js'), 'doctor'));
   program
     .command('dev')
     .description('run everything on this machine until Ctrl-C: Redis, store, queue and functions')
@@ -77,11 +72,11 @@ function addLocalCommands(program: Command, perform: Perform): void {
     .option('--items <n>', 'feedback items of each generated project', parseCount, 500)
     .option('--incident <name>', 'cause an incident, to practise the runbook; `list` shows the incidents')
     .option('--mend', 'end the parts of the last incident that an operator cannot, and show the status')
-    .action((options: DevOptions) => perform(async (context) => (await import('./dev.js')).dev(context, options)));
+    .action(lazy(perform, () => import('./dev.js'), 'dev'));
   program
     .command('demo', { hidden: true })
     .description('a nightly backup from beginning to end, on a separate stack')
-    .action(() => perform(async (context) => (await import('./demo.js')).demo(context)));
+    .action(lazy(perform, () => import('./demo.js'), 'demo'));
 }
 
 /** The commands that print completion and manual, generated from this program's own commands. */

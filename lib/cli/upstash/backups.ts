@@ -46,21 +46,17 @@ export function openAccount(env: Environment): { account: UpstashAccount; clock:
   return { ...connect(env, ['account', 'clock']), database };
 }
 
-export interface ListOptions {
-  readonly from?: string;
-}
-
-export interface CreateOptions {
+interface CreateOptions {
   readonly name?: string;
   readonly wait: boolean;
 }
 
-export interface DeleteOptions {
+interface DeleteOptions {
   readonly yes?: boolean;
 }
 
 /** `upstash backups list`: Upstash's backups of the database, newest first. */
-export async function listBackups(context: Context, options: ListOptions): Promise<number> {
+export async function listBackups(context: Context, options: { readonly from?: string }): Promise<number> {
   const { account, clock, database } = openAccount(context.env);
   const wanted = options.from ?? database;
   const backups = await account.backups(wanted);

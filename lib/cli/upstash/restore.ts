@@ -10,7 +10,7 @@ import { facts } from '../output/table.js';
 import { prompt, canPrompt } from '../prompt.js';
 import { openAccount, ageOf, backupDocument, sizeOf, timeOf } from './backups.js';
 
-export interface ProviderRestoreOptions {
+interface ProviderRestoreOptions {
   readonly from?: string;
   readonly dryRun?: boolean;
   readonly confirm?: string;
