@@ -158,15 +158,10 @@ interface WebhookUse {
   readonly etag: string;
 }
 
-/** Ids that earlier versions used as the object's name. */
-const PLAIN_ID = /^[A-Za-z0-9_-]{1,64}$/;
-
 /** Claims a webhook's id permanently. Throws `replayed` if any process has used it before. */
 export async function useWebhookId({ clock, store }: Needs, id: string): Promise<WebhookUse> {
-  const name = nameOf(id);
+  const name = `webhooks/sha256-${createHash('sha256').update(id).digest('hex')}.json`;
   const document = { usedAt: new Date(clock.now()).toISOString(), nonce: randomUUID(), run: null };
-  const former = PLAIN_ID.test(id) ? await store.read(`webhooks/${id}.json`) : null;
-  if (former !== null) throw replayedError(runIn(former.body));
   const outcome = await store.create(name, encodeJson(document));
   if (outcome.created) return { name, document, etag: outcome.etag };
   const earlier = await store.read(name);
@@ -180,11 +175,6 @@ export async function recordRun({ log, store }: Needs, use: WebhookUse, run: str
   } catch (error) {
     log.warn('webhook-run-not-noted', { run, code: error instanceof AppError ? error.code : 'internal' });
   }
-}
-
-function nameOf(id: string): string {
-  // Longer than any id used as a name by earlier versions, so that no id can be chosen to look like a hash.
-  return `webhooks/sha256-${createHash('sha256').update(id).digest('hex')}.json`;
 }
 
 function runIn(body: Uint8Array): string | null {

@@ -158,23 +158,15 @@ const stateSchema = z.object({
 });
 export type GuardState = z.infer<typeof stateSchema>;
 
-const EMPTY: GuardState = {
+const EMPTY = stateSchema.parse({
   version: 1,
-  source: null,
   lastRunAt: null,
   outcome: null,
   steps: [],
   checkedAt: null,
   checks: [],
   alerts: [],
-  acknowledged: [],
-  delivery: { to: null, lastSentAt: null, lastFailure: null },
-  callers: { cron: null, schedule: null, operator: null },
-  services: [],
-  answers: null,
-  heartbeat: null,
-  storeBackAt: null,
-};
+});
 
 /**
  * The guard's state of one database. `own`: the database's source; null if none is configured: the first state is then read.
@@ -246,20 +238,8 @@ async function loadFrom(store: ObjectStore, name: string): Promise<Loaded> {
 
 function parse(body: Buffer): GuardState {
   try {
-    return stateSchema.parse(renameAlertCodes(decodeJson(body)));
+    return stateSchema.parse(decodeJson(body));
   } catch {
     return EMPTY;
   }
-}
-
-/** Alert codes of earlier versions, so that alerts opened under them stay open. */
-const RENAMED_CODES: Readonly<Record<string, string>> = { 'snapshot-suspicious': 'snapshot-doubtful' };
-
-function renameAlertCodes(state: unknown): unknown {
-  if (typeof state !== 'object' || state === null || !('alerts' in state) || !Array.isArray(state.alerts)) return state;
-  const alerts = (state.alerts as unknown[]).map((alert) => {
-    const code = typeof alert === 'object' && alert !== null && 'code' in alert ? String(alert.code) : '';
-    return Object.hasOwn(RENAMED_CODES, code) ? { ...(alert as object), code: RENAMED_CODES[code] } : alert;
-  });
-  return { ...state, alerts };
 }

@@ -7,15 +7,8 @@ import { restoreInputSchema, type RestoreInput } from './model.js';
 import { abilitiesSchema } from './abilities.js';
 import { planSchema } from './plan.js';
 
-const idsSchema = z.object({ jobs: z.array(z.string()), clusters: z.array(z.string()), users: z.array(z.string()) });
-
-/** The project of the facts in runs of older versions, which restore one project and do not name it. */
-export const UNNAMED_PROJECT = '';
-
-const factsSchema = z.union([
-  z.array(idsSchema.extend({ project: z.string(), externals: z.array(z.string()) })),
-  idsSchema.transform((ids) => [{ ...ids, project: UNNAMED_PROJECT, externals: [] as string[] }]),
-]);
+const ids = z.array(z.string());
+const factsSchema = z.array(z.object({ project: z.string(), jobs: ids, clusters: ids, users: ids, externals: ids }));
 
 /** State for later attempts and tasks. Bounded by the size of one project and the number of projects. */
 const restoreCheckpointSchema = z.object({
@@ -96,36 +89,25 @@ export function inputOf(run: { readonly input: Json }): RestoreInput {
 }
 
 export function firstRestoreCheckpoint(now: number): RestoreCheckpoint {
-  return {
+  return restoreCheckpointSchema.parse({
     startedAt: now,
     shiftMs: 0,
-    manifestSha256: null,
     targetEmpty: false,
     parts: [],
-    findings: [],
-    lacking: null,
     facts: [],
     liveFacts: [],
-    erased: { users: [], projects: [], jobs: [], clusters: [], facts: [] },
     projects: [],
-    vectors: null,
-    goneClusters: [],
-    abilities: null,
     plan: null,
     safety: null,
     undo: null,
-    notMarked: null,
     locksTaken: 0,
     removed: 0,
     extras: 0,
-    mirror: false,
-    projectsATask: 10,
     cursor: null,
     walked: 0,
-    walk: NEW_WALK,
     spent: { commands: 0, requests: 0 },
     times: [],
-  };
+  });
 }
 
 /** Continues with another phase and records the time. `tasks` is 0 for a serial phase. */

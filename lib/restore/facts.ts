@@ -6,7 +6,6 @@ import { endsRecord, keyOf, startsRecord, type RecordLine } from '../snapshot/re
 import type { LineObserver } from '../snapshot/check-part.js';
 import type { Scope } from './model.js';
 import { itemsIn, projectsOf, selectionOf, isInVectors, namedKeys, possibleMatcher, type ScopeFacts } from './scope.js';
-import { UNNAMED_PROJECT } from './checkpoint.js';
 
 /** Ids tied to one project, or to its restored items. A type, not an interface: it is stored as JSON. */
 export type StoredFacts = {
@@ -283,8 +282,7 @@ export function asFacts(scope: Scope, stored: StoredFacts): ScopeFacts {
   const projects = projectsOf(scope);
   const known = new Map(stored.map((entry) => [entry.project, entry]));
   const byProject = projects.map((project) => {
-    const found = known.get(project) ?? (projects.length === 1 ? known.get(UNNAMED_PROJECT) : undefined);
-    const { clusters = [], jobs = [], users = [] } = found ?? {};
+    const { clusters = [], jobs = [], users = [] } = known.get(project) ?? {};
     return [project, { jobs: new Set(jobs), clusters: new Set(clusters), users: new Set(users) }] as const;
   });
   return { byProject: new Map(byProject), externals: new Set(stored.flatMap(({ externals }) => externals)) };

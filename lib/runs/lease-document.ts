@@ -9,7 +9,8 @@ import { MAX_FENCE } from './model.js';
 const LEASES = 'leases/';
 const SUFFIX = '.json';
 
-const common = {
+/** `leases/{name}.json`. Durations are in milliseconds; the age of a lease is measured by the store's clock. */
+const leaseSchema = z.object({
   /** The run that has the lease; null when it is free. */
   holder: z.string().nullable(),
   /** Token of the attempt in progress; null while the run waits for its next one. */
@@ -20,11 +21,6 @@ const common = {
    * of older versions.
    */
   series: z.string().optional(),
-};
-
-/** `leases/{name}.json`. Durations are in milliseconds; the age of a lease is measured by the store's clock. */
-const leaseSchema = z.object({
-  ...common,
   /** After this long without a renewal another attempt of the same run may take over. */
   legTtlMs: z.number().nonnegative(),
   /** After this long without a renewal any run may take the lease. */
@@ -33,10 +29,6 @@ const leaseSchema = z.object({
   beat: z.string(),
 });
 export type LeaseDocument = z.infer<typeof leaseSchema>;
-
-/** As earlier versions wrote it; their times are by the writer's clock and are ignored. */
-const formerSchema = z.object({ ...common, legUntil: z.number(), expiresAt: z.number() });
-const FORMER_TIMES = { legTtlMs: 60_000, holdMs: 15 * 60_000, beat: '' };
 
 export interface ReadLease {
   readonly exists: boolean;
@@ -84,17 +76,10 @@ export async function leaseHolders(store: ObjectStore): Promise<string[]> {
 
 function parse(store: ObjectStore, object: string, found: StoredBody): LeaseDocument | null {
   try {
-    const json = decodeJson(found.body);
-    const parsed = leaseSchema.safeParse(json);
-    return parsed.success ? parsed.data : { ...formerOf(json), ...FORMER_TIMES };
+    return leaseSchema.parse(decodeJson(found.body));
   } catch {
     return passOver(store, object, found);
   }
-}
-
-function formerOf(json: unknown): Pick<LeaseDocument, 'holder' | 'leg' | 'fence'> {
-  const { holder, leg: attempt, fence } = formerSchema.parse(json);
-  return { holder, leg: attempt, fence };
 }
 
 /** When an object was last written, by the store's clock, in milliseconds since the epoch; null if it does not exist. */

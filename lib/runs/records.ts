@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
 import { AppError } from '../errors.js';
 import { decodeJson, encodeJson, type Json } from '../json.js';
@@ -89,7 +90,7 @@ export function newRecord(
 ): RunRecord {
   const at = new Date(now).toISOString();
   const { trigger } = fieldsOf(request.input);
-  return {
+  return runRecordSchema.parse({
     version: 1,
     id,
     kind: definition.kind,
@@ -99,13 +100,10 @@ export function newRecord(
     lease: request.lease ?? definition.lease,
     phase: definition.firstPhase,
     tasks: 0,
-    finished: {},
-    handedOut: null,
     leg: 0,
     stalls: 0,
     fence,
     firstFence: fence,
-    series: null,
     input: request.input,
     checkpoint: request.checkpoint,
     progress: request.progress,
@@ -114,12 +112,8 @@ export function newRecord(
     trigger: request.trigger ?? (typeof trigger === 'string' ? trigger : null),
     doing: definition.words[definition.firstPhase] ?? '',
     phases: [{ phase: definition.firstPhase, at }],
-    attempts: 0,
-    progressedAt: null,
-    lastError: null,
-    nextAttemptAt: null,
     createdAt: at,
     updatedAt: at,
     finishedAt: null,
-  };
+  } satisfies z.input<typeof runRecordSchema>);
 }

@@ -47,8 +47,7 @@ export function alertCodes(): string[] {
 
 /** Whether the message of an alert names one event; other messages change while the condition lasts. */
 export function namesOneEvent({ code }: { readonly code: string }): boolean {
-  // States of earlier versions have acknowledgements with this code.
-  return code === 'snapshot-suspicious' || ALERT_SOURCES.some(({ oneEvent }) => oneEvent?.includes(code) === true);
+  return ALERT_SOURCES.some(({ oneEvent }) => oneEvent?.includes(code) === true);
 }
 
 /** Evaluates all alerts that depend on the store's contents. */

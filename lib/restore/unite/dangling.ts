@@ -13,8 +13,8 @@ import { findExisting } from './compare-pages.js';
 
 /** A part of the result of a plan's task. A type, not an interface: it is stored as JSON. */
 export type PlannedDangling = {
-  /** One bit for each key of an external id whose item the snapshot lacks, in order: whether it is left out. Absent in results of older versions. */
-  readonly dangling?: string;
+  /** One bit for each key of an external id whose item the snapshot lacks, in order: whether it is left out. */
+  readonly dangling: string;
 };
 
 /** Records that wait for one request which asks about their items. */
@@ -84,11 +84,7 @@ export async function plannedDangling(
   keys: KeySet,
 ): Promise<(record: TargetRecord) => boolean> {
   const { dangling } = (await taskResult(store, id, 'plan', task)) as unknown as PlannedDangling;
-  // An older version left out all of them.
-  const isLeftOut = dangling === undefined ? null : bitReader(dangling);
+  const isLeftOut = bitReader(dangling);
   let at = 0;
-  return (record) => {
-    if (itemOutside(record, keys) === null) return false;
-    return isLeftOut === null ? !record.expired : isLeftOut(at++);
-  };
+  return (record) => itemOutside(record, keys) !== null && isLeftOut(at++);
 }
