@@ -2,13 +2,11 @@ import { loadRunSummary } from '../retention/stored.js';
 import { timeOfId } from '../runs/ids.js';
 import { snapshotIds, type CatalogEntry } from '../snapshot/catalog.js';
 import { listEntries } from '../snapshot/catalog-object.js';
-import { assessor } from '../snapshot/latest.js';
-import { purposeOf, type Purpose } from '../snapshot/manifest.js';
+import { assessor, describeSnapshot } from '../snapshot/latest.js';
 import { AHEAD_MS } from '../snapshot/order.js';
 import { readPins } from '../snapshot/pins.js';
-import { plainLabel, shortSource } from '../snapshot/source.js';
 import { tombstoneIds } from '../snapshot/tombstone.js';
-import { isVerified, type Assessment, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
+import { isVerified, type Assessment, type TrustContext } from '../snapshot/trust.js';
 import type { Context } from './context.js';
 import { bytes, count, duration } from '../formats.js';
 import { printable } from '../snapshot/ledger.js';
@@ -17,39 +15,10 @@ import { storeEnvironment } from '../app/connect/stores.js';
 import { openTrust } from './trust.js';
 import { deploymentOf } from '../app/connect/database.js';
 
-/** A snapshot in `snapshots list --json`. Sizes are in bytes; null if the manifest cannot be read. */
-interface Listed {
-  readonly id: string;
-  readonly createdAt: string;
-  /** 0 for a snapshot dated in the future: see `aheadSeconds`. */
-  readonly ageSeconds: number;
-  readonly aheadSeconds: number;
-  readonly state: 'complete' | 'incomplete' | 'unreadable';
-  /** `safety`: taken by a restore before it wrote; `imported`: made from a file. */
-  readonly purpose: Purpose | null;
-  /** Whether it is complete, verified, and signed as required. */
-  readonly verified: boolean;
-  readonly verification: 'verified' | 'damaged' | null;
-  /** Its state of trust: the newest `trusted` snapshot is `latest`. */
-  readonly trust: SnapshotState;
-  readonly reasons: readonly string[];
-  /** Whether an operator pinned it, so that prune does not remove it. */
-  readonly pinned: boolean;
-  /** Keys of types that cannot be saved, and keys that DBSIZE counts but SCAN did not return. */
-  readonly unsupported: number | null;
-  readonly unexplained: number | null;
-  /** The first digits of its source, and the label of the deployment that took it. */
-  readonly source: string | null;
-  readonly label: string | null;
-  /** Whether it is of the database configured here; null if none is. */
-  readonly own: boolean | null;
-  readonly keys: number | null;
-  readonly parts: number | null;
-  readonly plainBytes: number | null;
-  readonly storedBytes: number | null;
-}
+/** A snapshot in `snapshots list --json`. */
+type Listed = ReturnType<typeof toListed>;
 
-export interface ListOptions {
+interface ListOptions {
   readonly limit: number;
   readonly replica?: boolean;
 }
@@ -109,30 +78,20 @@ async function listUnfinished({ store }: TrustContext, entries: readonly Catalog
   return bare.filter((id) => !pruned.has(id));
 }
 
-function toListed(entry: CatalogEntry, { state, reasons }: Assessment, trust: TrustContext, pinned: boolean): Listed {
-  const { id, manifest, sizes, verification } = entry;
+function toListed(entry: CatalogEntry, assessment: Assessment, trust: TrustContext, pinned: boolean) {
+  const { id, manifest, verification } = entry;
   const age = trust.clock.now() - timeOfId(id);
   return {
-    id,
+    ...describeSnapshot(entry, assessment, trust),
     createdAt: manifest?.createdAt ?? isoOf(timeOfId(id)),
+    /** 0 for a snapshot dated in the future: see `aheadSeconds`. */
     ageSeconds: Math.max(0, Math.round(age / 1000)),
     aheadSeconds: age < -AHEAD_MS ? Math.round(-age / 1000) : 0,
-    state: manifest?.state ?? 'unreadable',
-    purpose: manifest === null ? null : purposeOf(manifest),
+    /** Whether it is complete, verified, and signed as required. */
     verified: isVerified(entry, trust.signer),
     verification: verification?.state ?? null,
+    /** Whether an operator pinned it, so that prune does not remove it. */
     pinned,
-    unsupported: manifest?.ledger.unsupported.count ?? null,
-    unexplained: manifest?.names?.unexplained ?? null,
-    trust: state,
-    reasons,
-    source: manifest === null ? null : shortSource(manifest.source),
-    label: manifest === null ? null : plainLabel(manifest.label),
-    own: manifest === null || trust.sources === null ? null : trust.sources.has(manifest.source),
-    keys: manifest?.counts.keys ?? null,
-    parts: sizes?.parts ?? null,
-    plainBytes: sizes?.plain ?? null,
-    storedBytes: sizes?.stored ?? null,
   };
 }
 
@@ -146,7 +105,7 @@ function snapshotsTable(snapshots: readonly Listed[]): string {
   const number = (value: number | null): string => (value === null ? '?' : count(value));
   const rows = snapshots.map((each) => [
     each.id,
-    ageWords(each),
+    each.aheadSeconds > 0 ? `dated ${duration(each.aheadSeconds * 1000)} ahead` : duration(each.ageSeconds * 1000),
     each.purpose === null || each.purpose === 'backup' ? each.state : `${each.state}, ${each.purpose}`,
     verifiedWord(each),
     each.pinned ? `${each.trust}, pinned` : each.trust,
@@ -160,10 +119,6 @@ function snapshotsTable(snapshots: readonly Listed[]): string {
     .filter(({ trust, reasons: some }) => trust !== 'safety' && some.length > 0)
     .map(({ id, trust, reasons: some }) => `${id} is ${trust}: ${some.map(printable).join('; ')}`);
   return [table(heads, rows, [5, 6, 7]), ...(reasons.length === 0 ? [] : [reasons.join('\n')])].join('\n\n');
-}
-
-function ageWords({ ageSeconds, aheadSeconds }: Listed): string {
-  return aheadSeconds > 0 ? `dated ${duration(aheadSeconds * 1000)} ahead` : duration(ageSeconds * 1000);
 }
 
 function verifiedWord({ trust, verified }: Listed): string {

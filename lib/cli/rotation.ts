@@ -109,12 +109,10 @@ function rotationView(result: RotationResult): string {
   const { backend, id, outcome, proof, resumed } = result;
   const head = facts([
     ['outcome', OUTCOMES[outcome]],
-    ...(id === null ? [] : [['rotation', `${id}${resumed ? ', resumed' : ''}`] as const]),
-    ...(id === null && resumed ? [['resumes', 'an interrupted rotation'] as const] : []),
+    ['rotation', id === null ? null : `${id}${resumed ? ', resumed' : ''}`],
+    ['resumes', id === null && resumed ? 'an interrupted rotation' : null],
     ['new value', proof],
-    ...(backend === 'not-asked'
-      ? []
-      : [['backend', backend === 'healthy' ? 'healthy' : 'not healthy, as before'] as const]),
+    ['backend', backend === 'not-asked' ? null : backend === 'healthy' ? 'healthy' : 'not healthy, as before'],
   ]);
   const rows = result.variables.map((one) => [
     one.project,

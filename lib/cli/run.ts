@@ -61,7 +61,13 @@ export async function showRun(
   const record = { ...found, result: await openResult(context.env, ports.encryptor, found.result) };
   const undo = restoredResult(record.result) === null ? null : await undoOf(ports.store, record, replica, ports.signer);
   const gone = undo === null && isOver(record) ? await removedSince(ports, record) : [];
-  context.print([facts(overview(record)), ...outcomeText(record, undo), ...gone].join('\n\n'));
+  context.print(
+    [
+      facts([...runRows(record), ['details', record.hidden === true ? `${HIDDEN_WORDS}: ${HIDDEN_HINT}` : null]]),
+      ...outcomeText(record, undo),
+      ...gone,
+    ].join('\n\n'),
+  );
   const summary = runSummary(record);
   const waitsFor = isOver(record) ? null : record.error;
   const hidden = record.hidden === true ? { details: HIDDEN_WORDS } : {};
@@ -73,12 +79,6 @@ export async function showRun(
 
 const HIDDEN_HINT =
   'the key is BACKUP_SIGNING_KEY or, without one, UPSTASH_REDIS_REST_TOKEN of the deployment that ran it';
-
-function overview(record: RunRecord): [string, string][] {
-  const details =
-    record.hidden === true ? [['details', `${HIDDEN_WORDS}: ${HIDDEN_HINT}`] satisfies [string, string]] : [];
-  return [...runRows(record), ...details];
-}
 
 /** The result of a run, as the command that starts such runs prints it, or its figures; empty while it is unfinished. */
 function outcomeText({ id, kind, result, state }: RunRecord, undo: Undo | null): string[] {

@@ -71,18 +71,16 @@ function manifestReport(
   ].join('\n\n');
 }
 
-function overview(manifest: Manifest, verification: Verification | null): [string, string][] {
+function overview(manifest: Manifest, verification: Verification | null): [string, string | null][] {
   const { createdAt, dbsize, doubles, ledger, previous, purpose, recipients, seal, spent, state, tool, window } =
     manifest;
   const { plain, stored } = sizesOf(manifest);
   const span = Date.parse(window.to) - Date.parse(window.from);
   return [
     ['state', state],
-    ...(purpose === undefined ? [] : [['purpose', 'taken by a restore before it wrote'] as [string, string]]),
-    ...(manifest.partial === true
-      ? [['holds', 'the keys of the projects of that restore, and keys of no project'] as [string, string]]
-      : []),
-    ...(manifest.imported === undefined ? [] : [['imported', importedWords(manifest.imported)] as [string, string]]),
+    ['purpose', purpose === undefined ? null : 'taken by a restore before it wrote'],
+    ['holds', manifest.partial === true ? 'the keys of the projects of that restore, and keys of no project' : null],
+    ['imported', manifest.imported === undefined ? null : importedWords(manifest.imported)],
     [
       'verified',
       verification === null ? 'never' : `${verification.state} at ${verification.at} (${verification.depth})`,

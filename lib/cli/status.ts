@@ -68,8 +68,8 @@ function statusText(report: StatusReport, deployment: Deployment): string {
       ['recovery point', pointWords(report)],
       ['recovery time', timeWords(report)],
       ['last drill', drillWords(report)],
-      ...nextDrillRow(report),
-      ...unsavedRow(report),
+      ['next drill', nextDrillWords(report)],
+      ['not saved', report.unsaved?.words == null ? null : `${report.unsaved.words} (${report.unsaved.snapshot})`],
       ...indexRows(report),
       ['storage', `${count(storage.snapshots)} snapshots, ${bytes(storage.storedBytes)}${storageFlaws(storage)}`],
       [
@@ -122,17 +122,13 @@ function drillWords({ recoveryTime: { lastDrill } }: StatusReport): string {
   return `${outcome}${finishedAt === null ? '' : ` ${finishedAt}`}${reason === null ? '' : `: ${reason}`}`;
 }
 
-function nextDrillRow({ recoveryTime: { drillDueAt, drilledBy } }: StatusReport): [string, string][] {
-  if (drilledBy === null) return [];
+function nextDrillWords({ recoveryTime: { drillDueAt, drilledBy } }: StatusReport): string | null {
+  if (drilledBy === null) return null;
   const by =
     drilledBy === 'guard'
       ? 'started by the guard'
       : 'to be started by you, on a machine with the age identity, which the functions do not have: npx soulcaster-backup drill --local --env-file .env';
-  return [['next drill', `${drillDueAt === null ? 'due now' : `due ${drillDueAt}`}, ${by}`]];
-}
-
-function unsavedRow({ unsaved }: StatusReport): [string, string][] {
-  return unsaved?.words == null ? [] : [['not saved', `${unsaved.words} (${unsaved.snapshot})`]];
+  return `${drillDueAt === null ? 'due now' : `due ${drillDueAt}`}, ${by}`;
 }
 
 const SHOWN_NAMESPACES = 10;

@@ -71,10 +71,9 @@ export async function drill(context: Context, options: { readonly local?: boolea
       facts([
         ['drill', outcome],
         ['snapshot', `${snapshot ?? 'none'}, ${count(keys)} keys`],
-        ...(reason === null ? [] : [['reason', reason] as const]),
-        ...(milliseconds === null || toService === null
-          ? []
-          : [['restored', toServiceWords(toService)] as const, ['proven', `in ${duration(milliseconds)}`] as const]),
+        ['reason', reason],
+        ['restored', milliseconds === null || toService === null ? null : toServiceWords(toService)],
+        ['proven', milliseconds === null ? null : `in ${duration(milliseconds)}`],
       ]),
     );
   }
@@ -181,15 +180,14 @@ function replicationText(result: ReplicaResult, pruned: PruneResult | null, held
   const { bytes: size, conflicts, copied, damaged, dryRun, snapshots, unverified } = result;
   const why = pruned?.held ?? held;
   const removed = pruned?.snapshots.removed ?? 0;
-  const rows: [string, string][] = [
+  return facts([
     [dryRun ? 'would copy' : 'copied', `${counted(copied, 'snapshot')}, ${bytes(size)}`],
     ['in both', `${count(snapshots)}${dryRun ? ' now' : ''}`],
-    ...(unverified.length === 0 ? [] : [['not verified', unverifiedWords(unverified)] as [string, string]]),
-    ...(damaged.length === 0 ? [] : [['not copied', damaged.join(', ')] as [string, string]]),
-    ...(conflicts.length === 0 ? [] : [['differ', conflicts.join(', ')] as [string, string]]),
+    ['not verified', unverified.length === 0 ? null : unverifiedWords(unverified)],
+    ['not copied', damaged.length === 0 ? null : damaged.join(', ')],
+    ['differ', conflicts.length === 0 ? null : conflicts.join(', ')],
     [dryRun ? 'would prune' : 'pruned', why === null ? counted(removed, 'snapshot') : `nothing: ${why}`],
-  ];
-  return facts(rows);
+  ]);
 }
 
 function unverifiedWords(ids: readonly string[]): string {

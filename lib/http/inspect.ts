@@ -39,7 +39,7 @@ import { exportContent } from '../transfer/export.js';
 import type { ViewPorts } from './entry.js';
 import { assertKnownParameters, parseFlag, parseNumber, segmentAfter } from './requests.js';
 import { json } from './responses.js';
-import { describeSnapshot, type SnapshotView } from './snapshots.js';
+import { viewSnapshot, type SnapshotView } from './snapshots.js';
 
 const DEFAULT_KEYS = 100;
 const MAX_KEYS = 1_000;
@@ -63,7 +63,7 @@ export async function showSnapshot(ports: ViewPorts, request: Request): Promise<
   const assessed = await assessor(trust, await listEntries(ports));
   const pinned = (await readPins(ports.store)).get(id) ?? null;
   const detail: SnapshotDetail = {
-    ...describeSnapshot(entry, assessed(entry), trust),
+    ...viewSnapshot(entry, assessed(entry), trust),
     counts: manifest?.counts ?? null,
     doubts: manifest?.doubts ?? [],
     previous: manifest?.previous ?? null,

@@ -7,12 +7,9 @@ import { timeOfId } from '../runs/ids.js';
 import type { RetentionEntry } from '../retention/policy.js';
 import type { CatalogEntry } from '../snapshot/catalog.js';
 import { refreshEntries } from '../snapshot/catalog-object.js';
-import { assessor } from '../snapshot/latest.js';
-import { purposeOf, type Purpose } from '../snapshot/manifest.js';
+import { assessor, describeSnapshot } from '../snapshot/latest.js';
 import { readPins } from '../snapshot/pins.js';
-import { plainLabel, shortSource } from '../snapshot/source.js';
-import type { Assessment, SnapshotState, TrustContext } from '../snapshot/trust.js';
-import type { Verification } from '../snapshot/statements.js';
+import type { Assessment, TrustContext } from '../snapshot/trust.js';
 import type { ViewPorts } from './entry.js';
 import { assertKnownParameters, parseBody, parseNumber, readBody, segmentAfter, snapshotField } from './requests.js';
 import { json } from './responses.js';
@@ -41,7 +38,7 @@ export async function showSnapshots(ports: ViewPorts, request: Request): Promise
   const forecasts = computeForecasts(seen, trust, pins);
   const snapshots = entries.slice(0, limit).map((entry): ListedSnapshot => {
     const { kept, goesAt } = forecasts.get(entry.id) ?? NO_FORECAST;
-    return { ...describeSnapshot(entry, assessed(entry), trust), kept, goesAt, pinned: pins.has(entry.id) };
+    return { ...viewSnapshot(entry, assessed(entry), trust), kept, goesAt, pinned: pins.has(entry.id) };
   });
   const list: SnapshotList = { snapshots, more: entries.length > limit };
   return json(200, list);
@@ -70,31 +67,8 @@ function computeForecasts(
   return cached.forecasts;
 }
 
-/** A snapshot in the API. Fields from the manifest are null if it cannot be read; sizes in bytes. */
-export interface SnapshotView {
-  readonly id: string;
-  readonly state: 'complete' | 'incomplete' | 'unreadable';
-  readonly purpose: Purpose | null;
-  readonly trust: SnapshotState;
-  readonly reasons: readonly string[];
-  readonly source: string | null;
-  readonly label: string | null;
-  /** Whether it is a snapshot of the protected database; null if unknown. */
-  readonly own: boolean | null;
-  readonly verification: Pick<Verification, 'state' | 'at' | 'depth'> | null;
-  readonly keys: number | null;
-  readonly parts: number | null;
-  readonly plainBytes: number | null;
-  readonly storedBytes: number | null;
-  /** Keys missing: reads that failed, unsupported types, and keys counted by the database but not found by a scan (null if the names were not scanned again). */
-  readonly failed: number | null;
-  readonly unsupported: number | null;
-  readonly unexplained: number | null;
-  readonly encrypted: boolean | null;
-  readonly createdAt: string;
-  readonly window: { readonly from: string; readonly to: string } | null;
-  readonly readBackAt: string | null;
-}
+/** A snapshot in the API. */
+export type SnapshotView = ReturnType<typeof viewSnapshot>;
 
 export interface ListedSnapshot extends SnapshotView, Forecast {
   readonly pinned: boolean;
@@ -106,38 +80,19 @@ export interface SnapshotList {
   readonly more: boolean;
 }
 
-export function describeSnapshot(
-  entry: CatalogEntry,
-  { reasons, state }: Assessment,
-  trust: TrustContext,
-): SnapshotView {
-  const { id, manifest, sizes, verification } = entry;
+export function viewSnapshot(entry: CatalogEntry, assessment: Assessment, trust: TrustContext) {
+  const { id, manifest, verification } = entry;
   return {
-    id,
-    state: manifest?.state ?? 'unreadable',
-    purpose: manifest === null ? null : purposeOf(manifest),
-    trust: state,
-    reasons,
-    source: manifest === null ? null : shortSource(manifest.source),
-    label: plainLabel(manifest?.label),
-    own: manifest === null || trust.sources === null ? null : trust.sources.has(manifest.source),
-    verification: verification === null ? null : verificationOf(verification),
-    keys: manifest?.counts.keys ?? null,
-    parts: sizes?.parts ?? null,
-    plainBytes: sizes?.plain ?? null,
-    storedBytes: sizes?.stored ?? null,
+    ...describeSnapshot(entry, assessment, trust),
+    verification:
+      verification === null ? null : { state: verification.state, at: verification.at, depth: verification.depth },
+    /** Keys whose reads failed. */
     failed: manifest?.ledger.failed.count ?? null,
-    unsupported: manifest?.ledger.unsupported.count ?? null,
-    unexplained: manifest?.names?.unexplained ?? null,
     encrypted: manifest === null ? null : manifest.recipients.length > 0,
     createdAt: manifest?.createdAt ?? new Date(timeOfId(id)).toISOString(),
     window: manifest?.window ?? null,
     readBackAt: manifest?.readBackAt ?? null,
   };
-}
-
-function verificationOf({ state, at, depth }: Verification): SnapshotView['verification'] {
-  return { state, at, depth };
 }
 
 const BODY_LIMIT = 4 * 1024;

@@ -11,32 +11,30 @@ import { proofSchema } from './proof.js';
 
 const spent = z.object({ commands: z.number(), requests: z.number() });
 
-const namesSchema = z.object({
-  /** The host is added when a result is shown; it is not stored. */
-  database: z.object({
-    source: z.string(),
-    label: z.string().nullable(),
-    host: z.string().nullable().default(null),
-  }),
+/** The snapshot and the database of a restore, for people. Sources by their first digits. */
+const storedNamesSchema = z.object({
+  database: z.object({ source: z.string(), label: z.string().nullable() }),
   snapshot: z.object({
     source: z.string(),
     label: z.string().nullable(),
+    /** Whether the snapshot is of the database that it is restored into. */
     own: z.boolean(),
     createdAt: z.string(),
+    /** Why the snapshot may not show its whole database. */
     doubts: z.array(z.string()),
+    /** Keys of its database that the snapshot lacks, in words; null when the manifest reports none. */
     unsaved: z.string().nullable().default(null),
   }),
 });
+export type RestoreNames = z.infer<typeof storedNamesSchema>;
 
-/** Names of runs of older versions, which did not store them. */
-const UNNAMED: z.input<typeof namesSchema> = {
-  database: { source: 'unknown', label: null },
-  snapshot: { source: 'unknown', label: null, own: true, createdAt: '', doubts: [] },
-};
+const { database, snapshot } = storedNamesSchema.shape;
+/** The host is added when a result is shown; it is not stored. */
+const namesSchema = z.object({ database: database.extend({ host: z.string().nullable().default(null) }), snapshot });
 
 /** The result of a dry run. */
 const dryRunSchema = restoreInputSchema.extend({
-  names: namesSchema.prefault(UNNAMED),
+  names: namesSchema,
   /** Whether the database stays marked as unfinished: the snapshot was taken during a restore. */
   staysMarked: z.boolean().default(false),
   plan: planSchema,
@@ -106,25 +104,6 @@ export function dryRunResult(result: Json): DryRunResult | null {
 export function restoredResult(result: Json): RestoredResult | null {
   return restoredSchema.safeParse(result).data ?? null;
 }
-
-/**
- * The snapshot and the database of a restore, for people. Sources by their first digits. No host: this is stored with
- * the run. A type, not an interface: it is JSON.
- */
-export type RestoreNames = {
-  readonly database: { readonly source: string; readonly label: string | null };
-  readonly snapshot: {
-    readonly source: string;
-    readonly label: string | null;
-    /** Whether the snapshot is of the database that it is restored into. */
-    readonly own: boolean;
-    readonly createdAt: string;
-    /** Why the snapshot may not show its whole database. */
-    readonly doubts: readonly string[];
-    /** Keys of its database that the snapshot lacks, in words; null when the manifest reports none. */
-    readonly unsaved: string | null;
-  };
-};
 
 interface NamingPorts {
   readonly redisOf: (target: string | null) => Pick<RedisPort, 'host'>;

@@ -4,6 +4,7 @@ import { recentOf, runIds } from '../runs/recent.js';
 import { catalog, type CatalogEntry, type FullEntry } from './catalog.js';
 import { purposeOf } from './manifest.js';
 import { MOST_RUNS, orderOf, runsForOrder, runsOfEntries, type Order, type OrderedRun } from './order.js';
+import { plainLabel, shortSource } from './source.js';
 import { assess, type Assessment, type TrustContext } from './trust.js';
 
 /** A snapshot that is newer than `latest`, and why it is not `latest`. */
@@ -176,7 +177,10 @@ export async function assertSingleSource({ store }: TrustContext): Promise<void>
   const entries: CatalogEntry[] = [];
   for await (const entry of catalog(store)) entries.push(entry);
   const count = countSources(entries);
-  if (count > 1) throw severalSourcesError(count);
+  if (count > 1)
+    throw new AppError('usage', `The store holds snapshots of ${count} databases, and none is configured here`, {
+      hint: 'Set UPSTASH_REDIS_REST_URL to the database you want, or name a snapshot by its id: `npx soulcaster-backup snapshots list --env-file .env`.',
+    });
 }
 
 function countSources(entries: readonly CatalogEntry[]): number {
@@ -184,12 +188,36 @@ function countSources(entries: readonly CatalogEntry[]): number {
   return new Set(own.map(({ source }) => source)).size;
 }
 
-function severalSourcesError(count: number): AppError {
-  return new AppError('usage', `The store holds snapshots of ${count} databases, and none is configured here`, {
-    hint: 'Set UPSTASH_REDIS_REST_URL to the database you want, or name a snapshot by its id: `npx soulcaster-backup snapshots list --env-file .env`.',
-  });
-}
-
 function datedAhead(after: string): Assessment {
   return { state: 'future', reasons: [`it was taken before ${after}, by a clock that was ahead`] };
+}
+
+/** What the list of snapshots shows, in the API and in `--json`. Fields of the manifest are null if it cannot be read; sizes in bytes. */
+export function describeSnapshot(
+  { id, manifest, sizes }: CatalogEntry,
+  { reasons, state }: Assessment,
+  { sources }: Pick<TrustContext, 'sources'>,
+) {
+  return {
+    id,
+    state: manifest?.state ?? ('unreadable' as const),
+    /** `safety`: taken by a restore before it wrote; `imported`: made from a file. */
+    purpose: manifest === null ? null : purposeOf(manifest),
+    /** Its state of trust: the newest `trusted` snapshot is `latest`. */
+    trust: state,
+    reasons,
+    /** The first digits of its source, and the label of the deployment that took it. */
+    source: manifest === null ? null : shortSource(manifest.source),
+    label: plainLabel(manifest?.label),
+    /** Whether it is of the protected database; null if unknown. */
+    own: manifest === null || sources === null ? null : sources.has(manifest.source),
+    keys: manifest?.counts.keys ?? null,
+    parts: sizes?.parts ?? null,
+    plainBytes: sizes?.plain ?? null,
+    storedBytes: sizes?.stored ?? null,
+    /** Keys of types that cannot be saved. */
+    unsupported: manifest?.ledger.unsupported.count ?? null,
+    /** Keys that DBSIZE counts but SCAN did not return; null also if the names were not scanned again. */
+    unexplained: manifest?.names?.unexplained ?? null,
+  };
 }

@@ -19,6 +19,11 @@ const INPUT = {
   trigger: 'admin',
 };
 
+const NAMES = {
+  database: { source: 'a1b2', label: null },
+  snapshot: { source: 'a1b2', label: null, own: true, createdAt: '2026-11-22T02:00:00Z', doubts: [], unsaved: null },
+};
+
 function viewOf(changes: object, result: object = {}) {
   const definition = { kind: 'restore', lease: 'dry-run', firstPhase: 'open', words: {}, phases: {} } as const;
   const progress = { done: 0, total: null, unit: 'keys', bytes: 0 } as const;
@@ -31,7 +36,7 @@ function viewOf(changes: object, result: object = {}) {
   );
   const plan = { ...noPlan(), ...changes };
   const spent = { commands: 1000, requests: 9 };
-  const whole = { ...INPUT, plan, spent, milliseconds: 1, ...result };
+  const whole = { ...INPUT, names: NAMES, plan, spent, milliseconds: 1, ...result };
   return runView({ ...record, state: 'succeeded', result: JSON.parse(JSON.stringify(whole)) as Json });
 }
 
@@ -56,12 +61,9 @@ describe('a plan as the API shows it', () => {
 
   it('begins with a doubtful or incomplete snapshot', () => {
     const names = {
-      database: { source: 'a1b2', label: null },
+      ...NAMES,
       snapshot: {
-        source: 'a1b2',
-        label: null,
-        own: true,
-        createdAt: '2026-11-22T02:00:00Z',
+        ...NAMES.snapshot,
         doubts: ['the database had lost most of its keys'],
         unsaved: '3 keys of a type that no snapshot can hold',
       },

@@ -181,14 +181,14 @@ async function printField(
 
 async function printReadable(out: LineOutput, record: KeyRecord): Promise<void> {
   const { first, known } = record;
-  const head: [string, string][] = [
+  const head = facts([
     ['key', wholeText(first.k)],
     ['type', first.t],
     ['family', known.family],
-    ...(known.project === null ? [] : [['project', wholeText(known.project)] as [string, string]]),
+    ['project', known.project === null ? null : wholeText(known.project)],
     ['expires', expiryWords(first.x ?? null)],
-  ];
-  await out.write(`${facts(head)}\n`);
+  ]);
+  await out.write(`${head}\n`);
   for await (const line of linesOf(record)) for (const text of formatLine(line)) await out.write(text);
 }
 

@@ -35,7 +35,7 @@ export function silenceWords({ attempts, id, lastError, nextAttemptAt }: RunReco
 }
 
 /** Shows the progress of a run. */
-export interface ProgressView {
+interface ProgressView {
   update(run: RunRecord): void;
   /** Removes the bar from the terminal. */
   stop(): void;
@@ -116,10 +116,10 @@ function createDescriber(now: () => number): (run: RunRecord) => string {
 }
 
 /** A run as rows of name and value. */
-export function runRows(record: RunRecord): [string, string][] {
+export function runRows(record: RunRecord): [string, string | null][] {
   const run = runSummary(record);
   const { asked, attempts, createdAt, doing, lastError, nextAttemptAt, progressedAt, trigger } = run;
-  const rows: [string, string | null][] = [
+  return [
     ['run', `${run.runId}, a ${traitsOf(run.kind).title}`],
     ['asked for', asked === '' ? null : asked],
     ['by', trigger],
@@ -132,7 +132,6 @@ export function runRows(record: RunRecord): [string, string][] {
     ['started', createdAt],
     ['last change', run.finishedAt ?? run.updatedAt],
   ];
-  return rows.flatMap(([name, words]) => (words === null ? [] : [[name, words]]));
 }
 
 /** Runs as a table, one per line. */

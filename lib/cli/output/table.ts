@@ -2,23 +2,9 @@ import Table from 'cli-table3';
 
 type Cell = string | number;
 
-const NO_LINES = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-};
+const LINES =
+  'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right right-mid';
+const NO_LINES = { ...Object.fromEntries(LINES.split(' ').map((name) => [name, ''])), middle: '  ' };
 
 /** A table without lines, readable in a file too. `right`: indexes of right-aligned columns. */
 export function table(
@@ -33,13 +19,18 @@ export function table(
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
   for (const row of rows) view.push([...row]);
-  return trimLineEnds(view.toString());
+  return view
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
 }
 
-/** Lines of `name   value`, with aligned values. */
-export function facts(rows: readonly (readonly [name: string, value: string])[]): string {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
+/** Lines of `name   value`, with aligned values; rows without a value are left out. */
+export function facts(rows: readonly (readonly [name: string, value: string | null])[]): string {
+  const shown = rows.filter(([, value]) => value !== null);
+  const width = Math.max(...shown.map(([name]) => name.length));
+  return shown.map(([name, value]) => `  ${name.padEnd(width)}  ${value ?? ''}`.trimEnd()).join('\n');
 }
 
 /** Counts by name, the largest first. */
@@ -54,11 +45,4 @@ export function countTable(
     rows.map(([key, keys]) => [name(key), keys.toLocaleString('en-US')]),
     [1],
   );
-}
-
-function trimLineEnds(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
 }

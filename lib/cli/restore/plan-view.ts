@@ -1,4 +1,4 @@
-import type { RestoreNames, DryRunResult } from '../../restore/result.js';
+import type { DryRunResult } from '../../restore/result.js';
 import type { RestoreInput } from '../../restore/model.js';
 import { scopeWords as wordsOf } from '../../restore/scope-words.js';
 import { printable, keyName, namesHint } from '../../snapshot/ledger.js';
@@ -24,7 +24,7 @@ export function scopeWords({ scope }: Pick<RestoreInput, 'scope'>): string {
 }
 
 /** `the database DB (label)` or `target t (DB)`, DB being its host. */
-export function targetWords({ names, target }: Named): string {
+export function targetWords({ names, target }: DryRunResult): string {
   const { host, label, source } = names.database;
   const where = host ?? `source ${source}`;
   const named = label === null ? where : `${where} (${printable(label)})`;
@@ -32,21 +32,11 @@ export function targetWords({ names, target }: Named): string {
 }
 
 /** `snapshot 20261122T020000Z-x7k2m9 (label)`, with its source if it is of another database, or `file dump.rdb`. */
-export function snapshotWords({ file, names, snapshot }: Named): string {
+export function snapshotWords({ file, names, snapshot }: DryRunResult): string {
   if (file !== null) return printable(snapshotName({ file, snapshot }));
   const { label, own, source } = names.snapshot;
   const named = label === null ? '' : ` (${printable(label)})`;
   return own ? `snapshot ${snapshot}${named}` : `snapshot ${snapshot} of ANOTHER DATABASE, source ${source}${named},`;
-}
-
-/** The names in a result, with the host, which only the configuration has. */
-export interface Named {
-  readonly snapshot: string;
-  readonly file: string | null;
-  readonly target: string | null;
-  readonly names: Omit<RestoreNames, 'database'> & {
-    readonly database: RestoreNames['database'] & { readonly host: string | null };
-  };
 }
 
 /** How many keys of an action are listed; the JSON document lists more. */

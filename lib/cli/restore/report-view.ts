@@ -40,13 +40,14 @@ function headline(result: RestoredResult): string {
   return `NOT PROVEN: ${what} was written into ${targetWords(result)}, but not all keys equal the snapshot.`;
 }
 
-function overview(result: RestoredResult, undo: Undo | null): [string, string][] {
+function overview(result: RestoredResult, undo: Undo | null): [string, string | null][] {
   const { extras, locksTaken, milliseconds, plan, proof, removed, spent, united, written } = result;
   const lists = united?.lists ?? 0;
+  const { unsaved } = result.names.snapshot;
   const { total } = plan;
   const toService = result.restoredMilliseconds ?? milliseconds;
-  const some = (name: string, value: number, words: string): [string, string][] =>
-    value === 0 ? [] : [[name, `${counted(value, 'key')} ${words}`]];
+  const some = (value: number, words: string): string | null =>
+    value === 0 ? null : `${counted(value, 'key')} ${words}`;
   const price = dollars(estimatedUsd(spent.commands + (undo?.commands ?? 0)));
   const saving =
     undo === null || undo.commands === 0 ? '' : `, ${count(undo.commands)} more to save the previous state`;
@@ -55,26 +56,15 @@ function overview(result: RestoredResult, undo: Undo | null): [string, string][]
       'written',
       `${counted(written.written, 'key')}, ${bytes(written.bytes)} (planned${lists === 0 ? '' : ', with lists'}: ${count(total.write)} absent, ${count(total.overwrite + total.fail)} different)`,
     ],
-    ...(lists === 0
-      ? []
-      : [
-          ['united', `${counted(lists, 'list')}, which got ${counted(united?.members ?? 0, 'member')}`] as [
-            string,
-            string,
-          ],
-        ]),
+    ['united', lists === 0 ? null : `${counted(lists, 'list')}, which got ${counted(united?.members ?? 0, 'member')}`],
     ['removed', counted(removed + written.removed, 'key')],
     ['left', `${counted(total.same, 'key')} already equal`],
-    ...some('blocked', total.blocked, 'left unchanged, because no snapshot can hold the present value'),
-    ...some('kept', total.keep, 'that differ, left by the mode'),
-    ...some('expired', total.expired, 'of the snapshot, expired meanwhile'),
-    ...(result.names.snapshot.unsaved === null
-      ? []
-      : [['not in it', printable(result.names.snapshot.unsaved)] as [string, string]]),
-    ...some('newer', extras, 'not in the snapshot: new, or not possible to save'),
-    ...(locksTaken === 0
-      ? []
-      : [['locks', `${count(locksTaken)} taken over from clustering in progress`] as [string, string]]),
+    ['blocked', some(total.blocked, 'left unchanged, because no snapshot can hold the present value')],
+    ['kept', some(total.keep, 'that differ, left by the mode')],
+    ['expired', some(total.expired, 'of the snapshot, expired meanwhile')],
+    ['not in it', unsaved === null ? null : printable(unsaved)],
+    ['newer', some(extras, 'not in the snapshot: new, or not possible to save')],
+    ['locks', locksTaken === 0 ? null : `${count(locksTaken)} taken over from clustering in progress`],
     ['proof', proofLine(proof.total)],
     ['undo', undo?.words ?? 'nothing to undo'],
     ['commands', `${count(spent.commands)} in ${counted(spent.requests, 'request')}${saving}, at most ${price}`],
