@@ -15,7 +15,7 @@ import type { Context } from './context.js';
 import { isSecretName } from './output/text.js';
 import { assertCanPrompt, confirmTyped, DRY_RUN_FIRST } from './prompt.js';
 
-export interface DeployOptions {
+interface DeployOptions {
   readonly dryRun?: boolean;
   readonly yes?: boolean;
   /** Rebuild production although nothing has changed. */
@@ -81,7 +81,10 @@ export async function deploy(context: Context, options: DeployOptions): Promise<
   const isChange = builds || plan.variables.some(({ action }) => action !== 'keep');
   if (options.yes !== true && isChange) await confirmTyped(context, confirmation(plan));
   await setVariables(ports, project, wanted, plan, isSecretName);
-  if (newest === null) throw neverDeployedError(project);
+  if (newest === null)
+    throw new AppError('hosting-refused', `The variables are set, but ${project} was never deployed`, {
+      hint: `Deploy it once: npx vercel link --project ${project} && npx vercel deploy --prod. Then run the same command again.`,
+    });
   const steps: StepResult[] = [{ step: 'variables', state: 'done', detail: null }];
   if (builds) {
     context.note(`Rebuilding ${project} ...`);
@@ -275,12 +278,6 @@ function planView(project: string, plan: VariablePlan, newest: Deployment | null
 
 const variableDocuments = (plan: VariablePlan) =>
   plan.variables.map(({ action, name }) => ({ name, action, sensitive: isSecretName(name) }));
-
-function neverDeployedError(project: string): AppError {
-  return new AppError('hosting-refused', `The variables are set, but ${project} was never deployed`, {
-    hint: `Deploy it once: npx vercel link --project ${project} && npx vercel deploy --prod. Then run the same command again.`,
-  });
-}
 
 /** Verifies `latest`. Other snapshots that are missing or altered are reported, but do not stop the deployment: they have an alert. */
 async function verifyLatest(context: Context): Promise<number> {

@@ -26,7 +26,7 @@ import { createContext, type Context } from './context.js';
 import { counted } from '../formats.js';
 import { facts, table } from './output/table.js';
 
-export interface DevOptions {
+interface DevOptions {
   readonly s3?: boolean;
   readonly port?: number;
   readonly projects?: number;
@@ -54,7 +54,10 @@ export async function dev(context: Context, options: DevOptions): Promise<number
   if (options.incident !== undefined) findIncident(options.incident);
   const isRunning = (options.incident !== undefined || options.mend === true) && (await isLocked());
   if (options.mend === true) {
-    if (!isRunning) throw noStackError();
+    if (!isRunning)
+      throw new AppError('usage', 'No local stack is running here, so there is no incident to end', {
+        hint: 'Start one with an incident: `npx soulcaster-backup dev --incident list` shows the incidents.',
+      });
     return printMended(context, await mendRemotely(CONTROL_FILE));
   }
   if (isRunning && options.incident !== undefined) {
@@ -171,12 +174,6 @@ function incidentWords({ incident, mend, section, sees, variables }: StartedInci
       ? 'Its commands end the incident; `npx soulcaster-backup dev --mend` then shows whether everything works again.'
       : `For the steps of others, run \`npx soulcaster-backup dev --mend\` in the project folder: ${mend}.`,
   ].join('\n\n');
-}
-
-function noStackError(): AppError {
-  return new AppError('usage', 'No local stack is running here, so there is no incident to end', {
-    hint: 'Start one with an incident: `npx soulcaster-backup dev --incident list` shows the incidents.',
-  });
 }
 
 async function isLocked(): Promise<boolean> {

@@ -13,7 +13,10 @@ const MODE = 0o600;
 /** Creates a file that only its owner may read. Throws `usage` if it exists, and leaves it unchanged. */
 export async function createPrivateFile(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', MODE).catch((cause: unknown) => {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw fileExistsError(path);
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST')
+      throw new AppError('usage', `The file ${JSON.stringify(path)} exists, and is not overwritten`, {
+        hint: 'Give another name, or move that file away.',
+      });
     throw fileNotWritableError(path, cause);
   });
   try {
@@ -39,7 +42,14 @@ export async function replacePrivateFile(path: string, text: string, before: Uin
   try {
     const now = await readIfExists(target);
     const isSame = before === null ? now === null : now?.equals(before) === true;
-    if (!isSame) throw fileChangedError(path);
+    if (!isSame)
+      throw new AppError(
+        'locked',
+        `The file ${JSON.stringify(path)} was changed by another program in the meantime, and is left unchanged`,
+        {
+          hint: 'Run the command again: it reads the file again.',
+        },
+      );
     await rename(temporary, target);
   } finally {
     await rm(temporary, { force: true });
@@ -64,22 +74,6 @@ export async function assertFolderWritable(path: string): Promise<void> {
   await access(dirname(path), constants.W_OK | constants.X_OK).catch((cause: unknown) => {
     throw fileNotWritableError(path, cause);
   });
-}
-
-function fileExistsError(path: string): AppError {
-  return new AppError('usage', `The file ${JSON.stringify(path)} exists, and is not overwritten`, {
-    hint: 'Give another name, or move that file away.',
-  });
-}
-
-function fileChangedError(path: string): AppError {
-  return new AppError(
-    'locked',
-    `The file ${JSON.stringify(path)} was changed by another program in the meantime, and is left unchanged`,
-    {
-      hint: 'Run the command again: it reads the file again.',
-    },
-  );
 }
 
 function fileNotWritableError(path: string, cause: unknown): AppError {

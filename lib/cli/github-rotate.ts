@@ -18,7 +18,10 @@ export interface GithubRotateOptions extends RotationOptions, SecretOptions {
 /** `github rotate`: a new GITHUB_TOKEN for the backend or, with --app, a new GITHUB_SECRET for the dashboard. */
 export async function githubRotate(context: Context, options: GithubRotateOptions): Promise<number> {
   assertCanConfirm(options);
-  if (options.clientId !== undefined && options.app !== true) throw clientIdWithoutAppError();
+  if (options.clientId !== undefined && options.app !== true)
+    throw new AppError('usage', '--client-id can only be used with --app', {
+      hint: 'Give --app as well, or omit --client-id.',
+    });
   rotationPorts(context);
   const wanted = options.app === true ? appRotation : tokenRotation;
   return carryOutRotation(context, await wanted(context, options), options);
@@ -43,7 +46,10 @@ async function tokenRotation(context: Context, options: GithubRotateOptions): Pr
 async function appRotation(context: Context, options: GithubRotateOptions): Promise<Wanted> {
   const { github } = connect(context.env, ['github']);
   const clientId = options.clientId ?? context.env['GITHUB_ID'] ?? '';
-  if (clientId === '') throw missingClientIdError();
+  if (clientId === '')
+    throw new AppError('config', 'The configuration is not complete: GITHUB_ID is missing', {
+      hint: 'Set GITHUB_ID to the client id of the OAuth app, or give --client-id.',
+    });
   const projects = options.project ?? [
     loadConfig(context.env, ['dashboardProject']).dashboardProject.SOULCASTER_DASHBOARD_PROJECT,
   ];
@@ -68,26 +74,14 @@ function candidates(env: Environment, name: string): string[] {
   return (env[name] ?? '') === '' ? [] : [env[name] ?? ''];
 }
 
-function clientIdWithoutAppError(): AppError {
-  return new AppError('usage', '--client-id can only be used with --app', {
-    hint: 'Give --app as well, or omit --client-id.',
-  });
-}
-
-function missingClientIdError(): AppError {
-  return new AppError('config', 'The configuration is not complete: GITHUB_ID is missing', {
-    hint: 'Set GITHUB_ID to the client id of the OAuth app, or give --client-id.',
-  });
-}
-
-export interface SecretOptions {
+interface SecretOptions {
   readonly valueStdin?: boolean;
   readonly valueEnv?: string;
   readonly oldValueStdin?: boolean;
   readonly oldValueEnv?: string;
 }
 
-export interface Secrets {
+interface Secrets {
   readonly value: string;
   /** The present value; null if not given. */
   readonly old: string | null;
@@ -107,7 +101,10 @@ export async function readSecrets(context: Context, what: string, options: Secre
         ? null
         : readVariable(context, options.oldValueEnv);
   if (old === undefined) throw missingValueError('the present value');
-  if (lines.length > 0) throw tooManyLinesError();
+  if (lines.length > 0)
+    throw new AppError('usage', 'The standard input has more lines than values to read', {
+      hint: 'Write one value per line: the new value first, then, with --old-value-stdin, the present value.',
+    });
   return { value: assertWellFormed(value, 'new'), old: old === null ? null : assertWellFormed(old, 'present') };
 }
 
@@ -115,7 +112,10 @@ async function readNewValue(context: Context, what: string, options: SecretOptio
   if (options.valueEnv !== undefined) return readVariable(context, options.valueEnv);
   if (options.valueStdin !== true) {
     // The standard input is a pipe with the present value, so there is no terminal to ask on.
-    if (options.oldValueStdin === true || !canPrompt()) throw noTerminalError();
+    if (options.oldValueStdin === true || !canPrompt())
+      throw new AppError('usage', 'The new value cannot be asked for: this is not a terminal', {
+        hint: 'Give the value with --value-stdin or --value-env NAME.',
+      });
     return promptHidden(`${what}, which is not shown: `, context.interrupt);
   }
   const first = lines.shift();
@@ -164,17 +164,5 @@ function assertWellFormed(value: string, which: string): string {
 function missingValueError(what: string): AppError {
   return new AppError('usage', `The standard input does not contain ${what}`, {
     hint: 'Write one value per line: the new value first, then, with --old-value-stdin, the present value.',
-  });
-}
-
-function tooManyLinesError(): AppError {
-  return new AppError('usage', 'The standard input has more lines than values to read', {
-    hint: 'Write one value per line: the new value first, then, with --old-value-stdin, the present value.',
-  });
-}
-
-function noTerminalError(): AppError {
-  return new AppError('usage', 'The new value cannot be asked for: this is not a terminal', {
-    hint: 'Give the value with --value-stdin or --value-env NAME.',
   });
 }

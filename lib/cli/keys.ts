@@ -29,9 +29,9 @@ import { readFile } from 'node:fs/promises';
 import { AppError } from '../errors.js';
 import { assertCanPrompt, confirmTyped } from './prompt.js';
 
-export type KeyKind = 'age' | 'signing' | 'secrets';
+type KeyKind = 'age' | 'signing' | 'secrets';
 
-export interface KeygenOptions {
+interface KeygenOptions {
   /** The file to write to; without it, keys are printed. */
   readonly out?: string;
 }

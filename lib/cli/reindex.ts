@@ -20,7 +20,7 @@ import { canPrompt, confirmTyped } from './prompt.js';
 import { errorDocument, printError } from './output/report-error.js';
 import { fieldsOf } from '../runs/traits.js';
 
-export interface ReindexOptions {
+interface ReindexOptions {
   readonly project?: string;
   readonly all?: boolean;
   readonly mode?: ReindexMode;
@@ -46,7 +46,10 @@ export async function reindex(context: Context, options: ReindexOptions): Promis
   const app = indexApp(runEnvironment(context.env, options.local === true), { log: context.log });
   const request = await requestOf(app.reindex, options);
   const question = request.dryRun || options.yes === true ? null : questionOf(request);
-  if (question !== null && !canPrompt()) throw notConfirmableError(question);
+  if (question !== null && !canPrompt())
+    throw new AppError('usage', `The run cannot be confirmed: this is not a terminal. ${question.what}`, {
+      hint: `Give --yes. ${question.instead}`,
+    });
   const prepared = await prepareReindex(app.reindex, request, options);
   const { input } = prepared;
   if (input.dropOld && !input.dryRun && isStillSearched(app.reindex, input.beside)) context.note(STILL_SEARCHED);
@@ -149,12 +152,6 @@ function questionOf({ dropOld, mode }: ReindexRequest): Question | null {
     what: 'Mode flush clears the index first; until it is rebuilt, search finds nothing',
     instead: 'With --mode in-place search keeps working.',
   };
-}
-
-function notConfirmableError({ instead, what }: Question): AppError {
-  return new AppError('usage', `The run cannot be confirmed: this is not a terminal. ${what}`, {
-    hint: `Give --yes. ${instead}`,
-  });
 }
 
 /** The result of the re-index after a restore in this process. */

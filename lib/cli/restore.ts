@@ -45,7 +45,10 @@ export async function restore(
   if (file === undefined) assertNoFileOptions(wanted, options);
   const requested = requestOf(wanted, options);
   const isConfirmed = requested.dryRun || options.yes === true;
-  if (!isConfirmed && !canPrompt()) throw noTerminalError();
+  if (!isConfirmed && !canPrompt())
+    throw new AppError('usage', 'The restore cannot be confirmed: this is not a terminal', {
+      hint: 'See what would be done with --dry-run, then give --yes.',
+    });
   const env = storeEnvironment(context.env, options.replica);
   const noLock = options.lock === false;
   const replica = options.replica === true;
@@ -61,7 +64,10 @@ export async function restore(
     });
   };
   const app = open(false);
-  if (!requested.dryRun && !noLock && !canSign(app.ports.signer)) throw publicKeyOnlyError();
+  if (!requested.dryRun && !noLock && !canSign(app.ports.signer))
+    throw new AppError('config', 'Only a public signing key is set, so this restore could not be recorded', {
+      hint: 'Set BACKUP_SIGNING_KEY. A dry run does not need the key. With --no-lock --no-safety the restore is not recorded and cannot be undone.',
+    });
   // Chosen once, so that the snapshot that was confirmed is restored, not one finished in the meantime.
   const own = sourceOf(app.ports.redis.host);
   const { id, passedOver } = await findSnapshot(app.ports, own, requested.snapshot, requested.at);
@@ -135,12 +141,6 @@ async function stoppedError(
   return interruptedRestoreError(error, request, await undoOf(store, run, replica), run, replica);
 }
 
-function publicKeyOnlyError(): AppError {
-  return new AppError('config', 'Only a public signing key is set, so this restore could not be recorded', {
-    hint: 'Set BACKUP_SIGNING_KEY. A dry run does not need the key. With --no-lock --no-safety the restore is not recorded and cannot be undone.',
-  });
-}
-
 /** Throws `usage` for options of a file without a file: `--database` does not select a target. */
 function assertNoFileOptions(wanted: string | undefined, { database, takenAt, ttlUnit }: FileOptions): void {
   const [option] = Object.entries({ '--database': database, '--taken-at': takenAt, '--ttl-unit': ttlUnit }).flatMap(
@@ -149,12 +149,6 @@ function assertNoFileOptions(wanted: string | undefined, { database, takenAt, tt
   if (option === undefined) return;
   throw new AppError('usage', `${option} is for files, and ${JSON.stringify(wanted ?? 'latest')} is not a file`, {
     hint: `Omit ${option}, or give the path of a file. To restore into another database, use --target.`,
-  });
-}
-
-function noTerminalError(): AppError {
-  return new AppError('usage', 'The restore cannot be confirmed: this is not a terminal', {
-    hint: 'See what would be done with --dry-run, then give --yes.',
   });
 }
 

@@ -195,7 +195,7 @@ function quoted(text: string): string {
 }
 
 /** A command, for completion and the manual. */
-export interface CommandShape {
+interface CommandShape {
   /** The words of the command, without the program's name; empty for the program itself. */
   readonly path: readonly string[];
   readonly description: string;
@@ -210,7 +210,7 @@ export interface CommandShape {
   readonly commands: readonly { readonly name: string; readonly description: string }[];
 }
 
-export interface OptionShape {
+interface OptionShape {
   readonly flags: string;
   /** All spellings, such as `--long` and `-l`. */
   readonly names: readonly string[];

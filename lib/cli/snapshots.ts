@@ -28,7 +28,7 @@ import { unfinishedWords, type Unfinished } from '../snapshot/unfinished-marks.j
 import { forgetSnapshot, pinSnapshot, unpinSnapshot } from '../retention/prune/forget.js';
 import { selectSnapshot } from '../snapshot/select.js';
 
-export interface AcceptOptions {
+interface AcceptOptions {
   readonly reason: string;
   readonly replica?: boolean;
 }
@@ -53,7 +53,7 @@ async function endRestore(context: Context, env: Environment, run: string): Prom
   if (await cancelIfOpen(engine, ports.store, run)) context.print(`Run ${run} is ended and is not resumed.`);
 }
 
-export interface AdoptOptions {
+interface AdoptOptions {
   readonly reason?: string;
   readonly unsigned?: boolean;
   readonly withdraw?: boolean;
@@ -193,7 +193,7 @@ function adoptionTable(rows: readonly Row[], signed: readonly string[]): string 
   return `${table(['snapshot', 'outcome', 'because'], lines)}\n\n${counted(done, 'snapshot')} fully verified and trusted from now on.`;
 }
 
-export interface UnpinOptions {
+interface UnpinOptions {
   readonly replica?: boolean;
 }
 
@@ -223,7 +223,7 @@ export async function unpin(context: Context, wanted: string, { replica }: Unpin
   return 0;
 }
 
-export interface ForgetOptions {
+interface ForgetOptions {
   readonly reason: string;
   readonly force?: boolean;
   readonly replica?: boolean;

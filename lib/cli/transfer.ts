@@ -113,7 +113,10 @@ export interface ImportOptions extends FileOptions {
 export async function importFile(context: Context, path: string, options: ImportOptions): Promise<number> {
   const env = storeEnvironment(context.env, options.replica);
   const ports = connect(env, ['clock', 'log', 'encryptor', 'signer', 'store'], { log: context.log });
-  if (!canSign(ports.signer)) throw publicKeyOnlyError();
+  if (!canSign(ports.signer))
+    throw new AppError('config', 'Only a public signing key is set, so the import could not be signed', {
+      hint: 'Set BACKUP_SIGNING_KEY. To restore the file without importing it: `npx soulcaster-backup restore FILE --from-source --env-file .env`.',
+    });
   const staged = await readInputFile(context, path, options);
   try {
     const manifest = await publishStaged(ports, staged, context.interrupt);
@@ -150,12 +153,6 @@ function incompleteFileError(path: string, manifest: Parameters<typeof shortfall
   const { message } = shortfall(manifest);
   return new AppError('incomplete', `${JSON.stringify(path)} does not contain all keys: ${message}`, {
     hint: `See \`npx soulcaster-backup show ${manifest.id} --env-file .env\`. The imported keys can be restored with --mode merge or missing, and with --allow-incomplete if keys are missing that a snapshot can hold.`,
-  });
-}
-
-function publicKeyOnlyError(): AppError {
-  return new AppError('config', 'Only a public signing key is set, so the import could not be signed', {
-    hint: 'Set BACKUP_SIGNING_KEY. To restore the file without importing it: `npx soulcaster-backup restore FILE --from-source --env-file .env`.',
   });
 }
 

@@ -32,7 +32,10 @@ export function ageEncryptor({ recipients, identity }: AgeOptions): Encryptor {
       }
     },
     async encryptStream(plain) {
-      if (recipients.length === 0) throw noRecipientsError();
+      if (recipients.length === 0)
+        throw new AppError('config', 'BACKUP_AGE_RECIPIENTS is not set, so nothing can be encrypted', {
+          hint: 'Set BACKUP_AGE_RECIPIENTS to the public key that age-keygen prints.',
+        });
       return encrypter.encrypt(streamOf(plain));
     },
     async openStream(encrypted) {
@@ -78,12 +81,6 @@ async function* withAgeErrors(plain: AsyncIterable<Uint8Array>): AsyncGenerator<
   } catch (error) {
     throw decryptionError(error);
   }
-}
-
-function noRecipientsError(): AppError {
-  return new AppError('config', 'BACKUP_AGE_RECIPIENTS is not set, so nothing can be encrypted', {
-    hint: 'Set BACKUP_AGE_RECIPIENTS to the public key that age-keygen prints.',
-  });
 }
 
 function encrypterFor(recipients: readonly string[]): Encrypter {

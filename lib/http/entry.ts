@@ -88,15 +88,11 @@ export function openView(
     view,
     () => undefined,
     (response, request) => {
-      const hasFailed = response.status >= 500 && isProblem(response);
+      const hasFailed = response.status >= 500 && (response.headers.get('content-type')?.includes('problem') ?? false);
       if (!isOperator(request)) return hasFailed ? failed.anyone() : response;
       return (hasFailed ? failed.operator(request) : null) ?? withDeployment(response);
     },
   );
-}
-
-function isProblem(response: Response): boolean {
-  return response.headers.get('content-type')?.includes('problem') ?? false;
 }
 
 function isOperator(request: Request): boolean {

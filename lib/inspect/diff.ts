@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js';
-import { isDue, keyOf, type ExpiryTime, type RecordLine, type StreamValue } from '../snapshot/record.js';
+import { isDue, keyOf, type RecordLine, type StreamValue } from '../snapshot/record.js';
 import { hashSet } from '../redis/key-sets.js';
 import { toText, type Text } from '../soulcaster/text.js';
 import {
@@ -226,14 +226,10 @@ async function emitRemoved(
   for await (const { first, key, known } of recordsOf(before, parts)) {
     if (matches(key, known) === 'other' || table.isMatched(table.placeOf(keyOf(first)))) continue;
     const kind = { type: first.t, family: known.family, project: projectOf(known, first) };
-    const expired = isExpired(first.x, time);
+    const expired = first.x !== undefined && isDue(first.x, time);
     counts.add(kind, expired ? 'expired' : 'removed');
     if (depth !== 'counts') await onChange({ change: 'removed', key: first.k, ...kind, what: [], expired });
   }
-}
-
-function isExpired(expiry: ExpiryTime | undefined, now: number): boolean {
-  return expiry !== undefined && isDue(expiry, now);
 }
 
 interface Counter {

@@ -3,7 +3,6 @@ import { purposeOf } from '../snapshot/manifest.js';
 import { isFromFuture } from '../snapshot/order.js';
 import { catalog, type FullEntry } from '../snapshot/catalog.js';
 import type { TrustContext } from '../snapshot/trust.js';
-import type { Text } from '../soulcaster/text.js';
 import { findKeys, type FoundKey, type Query } from './find.js';
 import { isOfOneSnapshot, openEach, type InspectPorts, type OpenedMany, type OpenSnapshot } from './open.js';
 
@@ -76,7 +75,7 @@ export async function searchSnapshots(
     try {
       for await (const found of findKeys(snapshot, query)) {
         keys += 1;
-        const name = nameOf(found.key);
+        const name = typeof found.key === 'string' ? `s${found.key}` : `b${found.key.b}`;
         const before = seen.get(name);
         if (before === undefined && seen.size >= limit) more = true;
         else seen.set(name, addSighting(before, found, id, timeline.length));
@@ -135,8 +134,4 @@ export async function openAll(ports: InspectPorts, context: TrustContext): Promi
 function isSearched({ manifest }: FullEntry, sources: ReadonlySet<string> | null): boolean {
   if (manifest === null) return true;
   return purposeOf(manifest) === 'backup' && (sources === null || sources.has(manifest.source));
-}
-
-function nameOf(key: Text): string {
-  return typeof key === 'string' ? `s${key}` : `b${key.b}`;
 }

@@ -6,7 +6,7 @@ import { latestTrusted } from '../snapshot/latest.js';
 import { withDeadline } from './deadline.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { trustContext } from '../snapshot/trust.js';
-import { loadIndexModels, modelOf, type NamespaceModel } from '../soulcaster/index-models.js';
+import { loadIndexModels, modelOf } from '../soulcaster/index-models.js';
 import { classifyKey } from '../soulcaster/keys.js';
 
 type Reach = 'ok' | 'not-configured' | 'unavailable';
@@ -85,7 +85,7 @@ export async function projectFigures(ports: ProjectPorts): Promise<ProjectFigure
       items: items.value?.[at] ?? null,
       vectors: stored,
       pending,
-      model: toModelFigures(model),
+      model: model && { name: model.model, dimensions: model.dimensions, provenAt: model.provenAt },
     };
   });
   return {
@@ -111,10 +111,6 @@ function unnamedRows(manifest: Manifest | null, labels: readonly string[], names
       pending: null,
       model: null,
     }));
-}
-
-function toModelFigures(model: NamespaceModel | null): ProjectRow['model'] {
-  return model && { name: model.model, dimensions: model.dimensions, provenAt: model.provenAt };
 }
 
 function memoize<T>(open: () => T): () => T {

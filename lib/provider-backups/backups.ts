@@ -96,12 +96,18 @@ const APPEAR_MS = 20_000;
 export async function createBackup({ account, clock }: CreatePorts, request: CreateRequest): Promise<ProviderBackup> {
   const { database, wait, interrupt } = request;
   const name = request.name ?? `soulcaster-${newId(clock.now())}`;
-  if (findByName(await account.backups(database), name) !== undefined) throw nameTakenError(name);
+  if (findByName(await account.backups(database), name) !== undefined)
+    throw new AppError('usage', `There is already a backup called ${JSON.stringify(name)}`, {
+      hint: 'Give another --name, or none: the backup then gets a name with the time.',
+    });
   const doubt = await requestBackup(account, database, name);
   const since = clock.now();
   for (;;) {
     const found = findByName(await account.backups(database), name);
-    if (found?.state === 'failed') throw failedError(name);
+    if (found?.state === 'failed')
+      throw new AppError('upstash-refused', `Upstash reports that its backup ${name} failed`, {
+        hint: `${LIST}, then try again. Snapshots of this program do not depend on it: \`npx soulcaster-backup backup --env-file .env\`.`,
+      });
     if (found !== undefined && (!wait || found.state === 'completed')) return found;
     const elapsed = clock.now() - since;
     if (found === undefined && elapsed >= APPEAR_MS) throw doubt ?? notListedError(name);
@@ -127,18 +133,6 @@ function findByName(backups: readonly ProviderBackup[], name: string): ProviderB
 }
 
 const LIST = 'See `npx soulcaster-backup upstash backups list --env-file .env`';
-
-function nameTakenError(name: string): AppError {
-  return new AppError('usage', `There is already a backup called ${JSON.stringify(name)}`, {
-    hint: 'Give another --name, or none: the backup then gets a name with the time.',
-  });
-}
-
-function failedError(name: string): AppError {
-  return new AppError('upstash-refused', `Upstash reports that its backup ${name} failed`, {
-    hint: `${LIST}, then try again. Snapshots of this program do not depend on it: \`npx soulcaster-backup backup --env-file .env\`.`,
-  });
-}
 
 function notListedError(name: string): AppError {
   return new AppError(

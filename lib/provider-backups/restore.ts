@@ -165,7 +165,14 @@ async function takeSafetySnapshot(
   safety: PerformOptions['safety'],
 ): Promise<string> {
   if (safety === null) return 'skipped';
-  if (!ours) throw notOursError();
+  if (!ours)
+    throw new AppError(
+      'usage',
+      'The database is not the one of UPSTASH_REDIS_REST_URL, so its data cannot be saved first',
+      {
+        hint: 'Set UPSTASH_REDIS_ID to the id of the database that is backed up; or give --no-safety if another database is intended.',
+      },
+    );
   if (reachable === false) return 'unreachable';
   return keys === 0 ? 'empty' : safety();
 }
@@ -198,16 +205,6 @@ function isRefusal(error: unknown): boolean {
 }
 
 const REFUSALS: readonly string[] = ['upstash-denied', 'upstash-plan', 'upstash-refused', 'upstash-limit', 'not-found'];
-
-function notOursError(): AppError {
-  return new AppError(
-    'usage',
-    'The database is not the one of UPSTASH_REDIS_REST_URL, so its data cannot be saved first',
-    {
-      hint: 'Set UPSTASH_REDIS_ID to the id of the database that is backed up; or give --no-safety if another database is intended.',
-    },
-  );
-}
 
 function undoHint(undo: string): string {
   const hasSnapshot = !['empty', 'skipped', 'unreachable'].includes(undo);

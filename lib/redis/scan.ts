@@ -108,7 +108,8 @@ export async function readServerMark(redis: RedisPort): Promise<ServerMark> {
     });
   }
   const keys = Number(size.value);
-  const text = infoText(info);
+  const text =
+    info !== undefined && 'value' in info && Buffer.isBuffer(info.value) ? info.value.toString('latin1') : '';
   return {
     runId: runIdIn(text),
     keys,
@@ -121,10 +122,6 @@ export async function readServerMark(redis: RedisPort): Promise<ServerMark> {
 export async function runIdOf(redis: RedisPort): Promise<string | null> {
   const info = await runOne(redis, (sdk) => sdk.exec<string>(['INFO', 'server']));
   return 'value' in info ? runIdIn(info.value) : null;
-}
-
-function infoText(info: RedisReply | undefined): string {
-  return info !== undefined && 'value' in info && Buffer.isBuffer(info.value) ? info.value.toString('latin1') : '';
 }
 
 function runIdIn(info: string): string | null {

@@ -212,11 +212,6 @@ const LEAST_SCORE = 0.999;
 /** Items with the same text have the same vector: up to this many may rank before the one searched for. */
 const NEIGHBOURS = 50;
 
-interface SampleResult {
-  readonly sampled: number;
-  readonly sampleFound: number;
-}
-
 /**
  * Searches a namespace with a sample of its vectors, spread over the list, and counts those that find themselves. A vector
  * that is listed but cannot be fetched counts as not found.
@@ -225,7 +220,7 @@ export async function searchSample(
   index: VectorIndex,
   namespace: string,
   ids: readonly string[],
-): Promise<SampleResult> {
+): Promise<{ readonly sampled: number; readonly sampleFound: number }> {
   const step = Math.max(1, Math.floor(ids.length / SAMPLE));
   const chosen = ids.filter((_, at) => at % step === 0).slice(0, SAMPLE);
   const stored = (await index.fetch(namespace, chosen)).filter((vector) => vector !== null);

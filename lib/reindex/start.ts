@@ -3,7 +3,7 @@ import { AppError } from '../errors.js';
 import type { Engine, Started } from '../runs/engine.js';
 import { isOver } from '../runs/model.js';
 import { loadRun } from '../runs/records.js';
-import { isSameRecipe, type Recipe, recipeWords } from '../soulcaster/index-models.js';
+import { isSameRecipe, recipeWords } from '../soulcaster/index-models.js';
 import { firstCheckpoint, inputOf } from './checkpoint.js';
 import { portsFor, type ReindexPorts } from './context.js';
 import { reindexCommand, type ReindexInput, reindexInputSchema } from './model.js';
@@ -40,10 +40,20 @@ export async function prepareReindex(
   assertConsistent(checked, model != null || dimensions != null);
   const wanted = { ...(model == null ? {} : { model }), ...(dimensions == null ? {} : { dimensions }) };
   const recipe = checked.recipe ?? { ...ports.recipe, ...wanted };
-  if (checked.beside === null && !isSameRecipe(recipe, ports.recipe)) throw recipeChangedError(recipe, ports.recipe);
+  if (checked.beside === null && !isSameRecipe(recipe, ports.recipe))
+    throw new AppError(
+      'vector-mismatch',
+      `The run made vectors with ${recipeWords(recipe)}, but ${recipeWords(ports.recipe)} is configured now`,
+      {
+        hint: `Restore the earlier settings to finish the rest, or re-index in full: \`${reindexCommand({ all: true })}\`.`,
+      },
+    );
   const input = { ...checked, recipe };
   const own = portsFor(ports, input);
-  if (isSamePlace(own, ports) && input.beside !== null && !input.dropOld) throw samePlaceError();
+  if (isSamePlace(own, ports) && input.beside !== null && !input.dropOld)
+    throw new AppError('usage', 'The new vectors would be built where the application searches', {
+      hint: 'Choose another suffix than VECTOR_NAMESPACE_SUFFIX, or set UPSTASH_VECTOR_NEXT_REST_URL to another index.',
+    });
   await assertScopeExists(ports, input.scope);
   await assertIndexFits(own, recipe.dimensions);
   return { input, now: ports.clock.now() };
@@ -109,22 +119,6 @@ function assertConsistent({ beside, dropOld, mode, scope }: ReindexInput, hasOwn
       hint: 'Name them as they were built: --into SUFFIX, or --next.',
     });
   }
-}
-
-function samePlaceError(): AppError {
-  return new AppError('usage', 'The new vectors would be built where the application searches', {
-    hint: 'Choose another suffix than VECTOR_NAMESPACE_SUFFIX, or set UPSTASH_VECTOR_NEXT_REST_URL to another index.',
-  });
-}
-
-function recipeChangedError(then: Recipe, now: Recipe): AppError {
-  return new AppError(
-    'vector-mismatch',
-    `The run made vectors with ${recipeWords(then)}, but ${recipeWords(now)} is configured now`,
-    {
-      hint: `Restore the earlier settings to finish the rest, or re-index in full: \`${reindexCommand({ all: true })}\`.`,
-    },
-  );
 }
 
 function cannotRetryError(message: string): AppError {

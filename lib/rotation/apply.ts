@@ -25,7 +25,10 @@ export async function writeOld(ports: Needs, writer: JournalWriter, planned: Pla
   const step = journalStep(writer, planned);
   const { project, variable, old } = planned;
   if (step.state === 'old') return;
-  if (old === null && step.was !== 'absent') throw unknownValueError(project, variable);
+  if (old === null && step.was !== 'absent')
+    throw new AppError('half-changed', `The old value of ${variable} of ${project} is unknown`, {
+      hint: 'Set it on Vercel by hand, then redeploy.',
+    });
   await writer.saveStep(step, 'unsure');
   // The variable may have been created meanwhile.
   const present = (await ports.variables.list(project)).find(({ name }) => name === variable) ?? null;
@@ -53,12 +56,6 @@ function journalStep({ journal }: JournalWriter, planned: PlannedStep): Step {
   const step = stepOf(journal, planned);
   if (step === undefined) throw new TypeError('a step that the journal lacks');
   return step;
-}
-
-function unknownValueError(project: string, variable: string): AppError {
-  return new AppError('half-changed', `The old value of ${variable} of ${project} is unknown`, {
-    hint: 'Set it on Vercel by hand, then redeploy.',
-  });
 }
 
 /** A deployment that is not ready after this time counts as failed. */
@@ -91,7 +88,10 @@ export async function redeploy(
   ports.log.info('deployment-begun', { project, deployment: id, values: direction });
   const outcome = state === 'building' ? await awaitDeployment(ports, writer, id, interrupt) : state;
   if (direction === 'new') await writer.saveDeployment(step, outcome === 'ready' ? 'ready' : 'failed');
-  if (outcome !== 'ready') throw deploymentFailedError(project, id);
+  if (outcome !== 'ready')
+    throw new AppError('deployment-failed', `Deployment ${id} of ${project} failed`, {
+      hint: 'See its build log on Vercel; the deployment never served requests.',
+    });
 }
 
 /** Cancels a deployment with the new values that is still being built: it must not replace the old values later. */
@@ -128,11 +128,5 @@ async function awaitDeployment(
   }
   throw new AppError('deployment-failed', `Deployment ${id} is not ready after ${LIMIT_MS / 60_000} minutes`, {
     hint: 'See its build log on Vercel.',
-  });
-}
-
-function deploymentFailedError(project: string, id: string): AppError {
-  return new AppError('deployment-failed', `Deployment ${id} of ${project} failed`, {
-    hint: 'See its build log on Vercel; the deployment never served requests.',
   });
 }

@@ -33,7 +33,10 @@ export async function makePlan(ports: Needs, request: RotationRequest): Promise<
   const deployments: { project: string; from: Deployment }[] = [];
   for (const project of new Set(request.changes.map((change) => change.project))) {
     const from = await ports.deployments.newest(project);
-    if (from === null) throw neverDeployedError(project);
+    if (from === null)
+      throw new AppError('hosting-refused', `${project} has no production deployment that could be rebuilt`, {
+        hint: 'Nothing was changed. Deploy the project once, then run the same command again.',
+      });
     deployments.push({ project, from });
     const variables = await ports.variables.list(project);
     for (const { variable, value } of request.changes.filter((change) => change.project === project)) {
@@ -74,12 +77,6 @@ export function assertWayBack({ steps }: Plan, request: RotationRequest): void {
       hint: 'Vercel does not reveal sensitive variables. Give the current value with --old-value-stdin or --old-value-env, or continue without a rollback: --no-way-back.',
     },
   );
-}
-
-function neverDeployedError(project: string): AppError {
-  return new AppError('hosting-refused', `${project} has no production deployment that could be rebuilt`, {
-    hint: 'Nothing was changed. Deploy the project once, then run the same command again.',
-  });
 }
 
 /** The state of a journal's step by the variable's current value; null if someone else has changed the variable. */

@@ -88,7 +88,12 @@ export function createEngine(
       findMismatch(before.record, definition) ?? (await findResumeObstacle(ports, before.record, source));
     if (objection !== null) return end(id, objection);
     const claim = await claimForRun(before.record);
-    if (!claim.granted && claim.ownRun) throw busyError(id, claim.waitMs);
+    if (!claim.granted && claim.ownRun)
+      throw new AppError('busy', `Another attempt of run ${id} is in progress`, {
+        hint: 'Nothing to do: the queue tries again later.',
+        transient: true,
+        retryAfterMs: Math.max(claim.waitMs, 1000),
+      });
     if (!claim.granted) return endReplaced(id, claim.holder);
     if (claim.displaced !== null) await endDisplaced(claim.displaced, id);
     // Read again: the record may have changed, or the run may have ended, between the first read and the claim.
@@ -278,12 +283,4 @@ async function tolerateBusy(run: RunRecord, work: () => Promise<RunRecord>): Pro
     if (error instanceof AppError && error.code === 'busy') return run;
     throw error;
   }
-}
-
-function busyError(id: string, waitMs: number): AppError {
-  return new AppError('busy', `Another attempt of run ${id} is in progress`, {
-    hint: 'Nothing to do: the queue tries again later.',
-    transient: true,
-    retryAfterMs: Math.max(waitMs, 1000),
-  });
 }

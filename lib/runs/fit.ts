@@ -40,8 +40,19 @@ export async function findResumeObstacle(
 ): Promise<AppError | null> {
   if (!isFromSource(run, own)) return otherDatabaseError(run);
   if (run.hidden === true) return wrongKeyError(run);
-  if (!(await holdsItsLease(ports, run))) return leaseLostError(run);
-  return (await isTooOld(ports, run)) ? tooOldError(run) : null;
+  if (!(await holdsItsLease(ports, run)))
+    return new AppError(
+      'abandoned',
+      `Run ${run.id} no longer has its lease ${run.lease}: the lease was ended, or another run took it`,
+      {
+        hint: 'It is not resumed, because its checkpoint may be out of date. Start it again if its work is still wanted.',
+      },
+    );
+  return (await isTooOld(ports, run))
+    ? new AppError('abandoned', `Run ${run.id} gave its last sign of life at ${run.updatedAt}, more than a day ago`, {
+        hint: 'It is not resumed, because its checkpoint may be out of date. Start it again.',
+      })
+    : null;
 }
 
 /**
@@ -55,16 +66,6 @@ async function holdsItsLease({ store }: Pick<Ports, 'store'>, run: RunRecord): P
   return !others.some(({ id, lease, fence }) => id !== run.id && lease === run.lease && fence > run.fence);
 }
 
-function leaseLostError({ id, lease }: RunRecord): AppError {
-  return new AppError(
-    'abandoned',
-    `Run ${id} no longer has its lease ${lease}: the lease was ended, or another run took it`,
-    {
-      hint: 'It is not resumed, because its checkpoint may be out of date. Start it again if its work is still wanted.',
-    },
-  );
-}
-
 function otherDatabaseError({ id }: RunRecord): AppError {
   return new AppError('abandoned', `Run ${id} was started for another database than the one that is protected here`, {
     hint: 'It is not resumed here. Resume or cancel it in the deployment whose UPSTASH_REDIS_REST_URL names its database, or start it again.',
@@ -74,12 +75,6 @@ function otherDatabaseError({ id }: RunRecord): AppError {
 function wrongKeyError({ id }: RunRecord): AppError {
   return new AppError('wrong-key', `The details of run ${id} are encrypted with another key, so it is not resumed`, {
     hint: 'BACKUP_SIGNING_KEY (or UPSTASH_REDIS_REST_TOKEN, if no signing key is set) has changed since the run was started. Start it again.',
-  });
-}
-
-function tooOldError({ id, updatedAt }: RunRecord): AppError {
-  return new AppError('abandoned', `Run ${id} gave its last sign of life at ${updatedAt}, more than a day ago`, {
-    hint: 'It is not resumed, because its checkpoint may be out of date. Start it again.',
   });
 }
 

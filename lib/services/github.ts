@@ -119,7 +119,10 @@ function refusalError({ status, headers, json }: RestAnswer, now: number): AppEr
   const text = problemSchema.safeParse(json).data?.message;
   const mayLackMessage = status >= 500 || status === 429 || status === 408;
   if (text === undefined && !mayLackMessage) return foreignAnswerError(status);
-  if (status === 401) return deniedError();
+  if (status === 401)
+    return new AppError('github-denied', 'GitHub does not accept the credential (HTTP 401)', {
+      hint: 'It has expired, was revoked, or was copied incompletely: create a new one and run `npx soulcaster-backup github rotate --env-file .env`.',
+    });
   if (status === 429 || (status === 403 && isLimit(headers, text ?? ''))) return rateLimitError(headers, now);
   if (status === 403) return forbiddenError(headers, text ?? '');
   if (status >= 500 || status === 408) return unavailableError(`GitHub answered HTTP ${status}`);
@@ -244,12 +247,6 @@ function rateLimitError(headers: Headers, now: number): AppError {
 
 /** Requests an hour that GitHub allows an address without a credential; every credential is allowed more. */
 const ANONYMOUS_LIMIT = 60;
-
-function deniedError(): AppError {
-  return new AppError('github-denied', 'GitHub does not accept the credential (HTTP 401)', {
-    hint: 'It has expired, was revoked, or was copied incompletely: create a new one and run `npx soulcaster-backup github rotate --env-file .env`.',
-  });
-}
 
 function singleSignOnError(): AppError {
   return new AppError('github-sso', 'An organization demands that the token be authorised for single sign-on', {

@@ -71,7 +71,10 @@ export function soulcasterBackend(options: SoulcasterBackendOptions): Backend {
       }
     },
     async stats(project) {
-      if (baseUrl === null) throw notConfiguredError();
+      if (baseUrl === null)
+        throw new AppError('backend-unavailable', 'No Soulcaster backend is configured', {
+          hint: "Set BACKEND_URL to compare with the application's own counts.",
+        });
       const url = `${baseUrl}/stats?${new URLSearchParams({ project_id: project }).toString()}`;
       const answer = await withRetry(
         options.clock,
@@ -118,12 +121,6 @@ function assertAccepted(answer: Answer): Answer {
 function isHealthy(answer: Answer): boolean {
   const health = healthSchema.safeParse(parseJson(answer.body)).data;
   return health !== undefined && HEALTHY.has(health.status.toLowerCase()) && health.storage !== 'disconnected';
-}
-
-function notConfiguredError(): AppError {
-  return new AppError('backend-unavailable', 'No Soulcaster backend is configured', {
-    hint: "Set BACKEND_URL to compare with the application's own counts.",
-  });
 }
 
 function unavailableError(message: string, transient: boolean, cause?: unknown): AppError {

@@ -41,7 +41,10 @@ export function standardWebhooks({ secret, clock }: StandardWebhooksOptions): We
     verify(request) {
       const claims = readClaims(request);
       // The signature first: the difference of the clocks is reported only to callers that know the secret.
-      if (!hasValidSignature(keys, claims, request.body)) throw signatureError();
+      if (!hasValidSignature(keys, claims, request.body))
+        throw new AppError('signature-wrong', 'The signature does not fit the request', {
+          hint: 'Sign `{webhook-id}.{webhook-timestamp}.{body}`, the body byte for byte as it is sent, with RESTORE_WEBHOOK_SECRET.',
+        });
       const aheadSeconds = claims.timestamp - Math.floor(clock.now() / 1000);
       if (Math.abs(aheadSeconds) > TOLERANCE_SECONDS) throw staleError(aheadSeconds);
       return claims.id;
@@ -120,12 +123,6 @@ function hasValidSignature(keys: readonly Buffer[], claims: Claims, body: string
 function headerError(header: string, form: string): AppError {
   return new AppError('signature-missing', `The header ${header} is missing or malformed`, {
     hint: `Sign the request as standardwebhooks.com says; ${header} is ${form}.`,
-  });
-}
-
-function signatureError(): AppError {
-  return new AppError('signature-wrong', 'The signature does not fit the request', {
-    hint: 'Sign `{webhook-id}.{webhook-timestamp}.{body}`, the body byte for byte as it is sent, with RESTORE_WEBHOOK_SECRET.',
   });
 }
 

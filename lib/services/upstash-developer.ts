@@ -166,10 +166,21 @@ const PLAN_WORDS = /\b(plan|tier|upgrade|paid|subscription)\b/i;
 function refusalError({ status, headers, text }: RestAnswer, now: number): AppError {
   if (status === 401)
     return deniedError('Upstash does not accept UPSTASH_EMAIL and UPSTASH_API_KEY (HTTP 401)', NEW_KEY);
-  if (status === 402 || (MAY_BE_PLAN.includes(status) && PLAN_WORDS.test(text))) return planError(status);
+  if (status === 402 || (MAY_BE_PLAN.includes(status) && PLAN_WORDS.test(text)))
+    return new AppError('upstash-plan', `The plan of this database does not allow it (HTTP ${status})`, {
+      hint: 'Check the plan of the database in the Upstash console. The snapshots of this program do not depend on it.',
+    });
   if (status === 403) return deniedError('The Upstash key may not do this (HTTP 403)', WIDER_KEY);
-  if (status === 404) return notFoundError();
-  if (status === 429) return rateLimitError(parseRetryAfter(headers.get('retry-after'), now));
+  if (status === 404)
+    return new AppError('not-found', 'Upstash knows no such database or backup (HTTP 404)', {
+      hint: 'Check UPSTASH_REDIS_ID (the id in the console, not the name), and `npx soulcaster-backup upstash backups list --env-file .env`.',
+    });
+  if (status === 429)
+    return new AppError('upstash-limit', "The rate limit of Upstash's developer API is reached (HTTP 429)", {
+      hint: 'Run the same command again in a minute.',
+      transient: true,
+      retryAfterMs: parseRetryAfter(headers.get('retry-after'), now),
+    });
   if (status >= 500 || status === 408) return unavailableError(`Upstash's developer API answered HTTP ${status}`);
   if (status < 400) return foreignAnswerError();
   return new AppError('upstash-refused', `Upstash refused the request (HTTP ${status})`, {
@@ -198,24 +209,4 @@ const WIDER_KEY =
 
 function deniedError(message: string, hint: string): AppError {
   return new AppError('upstash-denied', message, { hint });
-}
-
-function planError(status: number): AppError {
-  return new AppError('upstash-plan', `The plan of this database does not allow it (HTTP ${status})`, {
-    hint: 'Check the plan of the database in the Upstash console. The snapshots of this program do not depend on it.',
-  });
-}
-
-function notFoundError(): AppError {
-  return new AppError('not-found', 'Upstash knows no such database or backup (HTTP 404)', {
-    hint: 'Check UPSTASH_REDIS_ID (the id in the console, not the name), and `npx soulcaster-backup upstash backups list --env-file .env`.',
-  });
-}
-
-function rateLimitError(retryAfterMs: number | undefined): AppError {
-  return new AppError('upstash-limit', "The rate limit of Upstash's developer API is reached (HTTP 429)", {
-    hint: 'Run the same command again in a minute.',
-    transient: true,
-    retryAfterMs,
-  });
 }

@@ -75,7 +75,8 @@ async function publish(
     const found = await scratch.read(partName(id, part.name));
     const encrypted = await encryptor.encrypt(found?.body ?? Buffer.alloc(0));
     const name = partFile(number, FENCE, encryptor.suffix);
-    if (!(await store.create(partName(id, name), encrypted)).created) throw concurrentWriterError(id);
+    if (!(await store.create(partName(id, name), encrypted)).created)
+      throw new AppError('fenced', `Another process is writing snapshot ${id}`, { hint: 'Import again.' });
     parts.push({ ...part, name, stored: { bytes: encrypted.length, sha256: sha256(encrypted) } });
   }
   const keyIndex = await writeKeyIndex(ports, { id, fence: FENCE }, sections);
@@ -173,8 +174,4 @@ async function removeSnapshot(store: ObjectStore, id: string): Promise<void> {
   } catch {
     // Parts without a manifest are not a snapshot.
   }
-}
-
-function concurrentWriterError(id: string): AppError {
-  return new AppError('fenced', `Another process is writing snapshot ${id}`, { hint: 'Import again.' });
 }

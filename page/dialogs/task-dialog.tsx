@@ -67,12 +67,7 @@ function DrillDialog({ onClose }: { readonly onClose: () => void }) {
   );
 }
 
-interface VerifyProps {
-  readonly snapshot: string | undefined;
-  readonly onClose: () => void;
-}
-
-function VerifyDialog({ snapshot, onClose }: VerifyProps) {
+function VerifyDialog({ snapshot, onClose }: { readonly snapshot: string | undefined; readonly onClose: () => void }) {
   const { api, snapshots } = useAppState();
   const [picked, setPicked] = useState(snapshot ?? '');
   // The list may arrive after the dialog was opened by its address.

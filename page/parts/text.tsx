@@ -114,15 +114,9 @@ export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
   );
 }
 
-interface Failure {
-  readonly message: string;
-  readonly hint: string;
-  readonly code: string;
-}
-
 interface ProblemProps {
   readonly title: string;
-  readonly error: Failure;
+  readonly error: { readonly message: string; readonly hint: string; readonly code: string };
   /** Retries the call; without it there is no button. */
   readonly onRetry?: () => void;
 }

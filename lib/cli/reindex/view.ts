@@ -4,7 +4,7 @@ import { reindexInputSchema, SKIP_REASONS } from '../../reindex/model.js';
 import { count, counted, dollars, duration } from '../../formats.js';
 import { printable } from '../../snapshot/ledger.js';
 import { facts, table } from '../output/table.js';
-import { type Recipe, recipeWords } from '../../soulcaster/index-models.js';
+import { recipeWords } from '../../soulcaster/index-models.js';
 import type { RunRecord } from '../../runs/model.js';
 
 const skipped = z.object({
@@ -49,7 +49,7 @@ const dryRunSchema = common.extend({
     })
     .optional(),
 });
-export type ReindexPlan = z.infer<typeof dryRunSchema>;
+type ReindexPlan = z.infer<typeof dryRunSchema>;
 
 const reportSchema = common.extend({
   projects: z.array(
@@ -78,14 +78,14 @@ const reportSchema = common.extend({
   }),
   compared: z.object({ queries: z.number(), overlap: z.number() }).nullable().default(null),
 });
-export type ReindexReport = z.infer<typeof reportSchema>;
+type ReindexReport = z.infer<typeof reportSchema>;
 
 const droppedSchema = reindexInputSchema.extend({
   dropped: z.number(),
   items: z.number(),
   removed: z.array(z.object({ namespace: z.string(), vectors: z.number() })),
 });
-export type Dropped = z.infer<typeof droppedSchema>;
+type Dropped = z.infer<typeof droppedSchema>;
 
 /** The result of removing old vectors; null for another kind of run, or one that failed. */
 export function droppedOf(result: Json): Dropped | null {
@@ -211,7 +211,7 @@ function switchWords({ beside, dropOld, dryRun, recipe }: ReindexReport): string
     ...(suffix === '' ? [] : [`the namespaces PROJECT${suffix} (the id of the project, then ${suffix})`]),
   ].join(' and ');
   const place = `${index === 'next' ? ' --next' : ''}${suffix === '' ? '' : ` --into ${suffix}`}`;
-  const own = recipeOptions(recipe);
+  const own = ` --model ${recipe.model} --dimensions ${recipe.dimensions}`;
   const set = [
     ...(index === 'next' ? ['UPSTASH_VECTOR_REST_URL and _TOKEN (those of the new index)'] : []),
     ...(suffix === '' ? [] : [`VECTOR_NAMESPACE_SUFFIX=${suffix}`]),
@@ -227,10 +227,6 @@ function switchWords({ beside, dropOld, dryRun, recipe }: ReindexReport): string
       `  4. Set here and in the Vercel project: ${set}; deploy.`,
     ].join('\n'),
   ];
-}
-
-function recipeOptions({ dimensions, model }: Recipe): string {
-  return ` --model ${model} --dimensions ${dimensions}`;
 }
 
 function remarks({ skipped, conflicts }: Pick<ReindexReport, 'skipped' | 'conflicts'>): string[] {

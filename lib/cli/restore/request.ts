@@ -134,7 +134,8 @@ export async function showPlan(context: Context, open: OpenApp, request: Restore
 export async function confirmRestore(context: Context, app: FullApp, request: RestoreRequest): Promise<boolean> {
   context.note('First a dry run, which changes nothing.');
   const { run, error, result } = await performDryRun(context, app, request);
-  if (result === null) throw error ?? missingPlanError();
+  if (result === null)
+    throw error ?? new AppError('internal', 'A dry run ended without a plan', { hint: 'Report this as a defect.' });
   if (error !== null && error.code !== 'incomplete') {
     context.note(`\n${planView(result)}\n`);
     throw error;
@@ -162,8 +163,4 @@ async function performDryRun(context: Context, app: FullApp, request: RestoreReq
 async function resultOf(context: Context, app: FullApp, ended: RunRecord): Promise<DryRun> {
   const run = { ...ended, result: await openResult(context.env, app.ports.encryptor, ended.result) };
   return { run, error: restoreErrorOf(run, app.queued), result: dryRunResult(run.result) };
-}
-
-function missingPlanError(): AppError {
-  return new AppError('internal', 'A dry run ended without a plan', { hint: 'Report this as a defect.' });
 }

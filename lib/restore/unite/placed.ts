@@ -54,7 +54,10 @@ export async function readPlacements(store: ObjectStore, prefix: string): Promis
   for (const name of names) {
     const found = await store.read(name);
     // Taken as empty, members would be added to a second list, or removed from the right one.
-    if (found === null) throw goneError(name);
+    if (found === null)
+      throw new AppError('damaged', `${name} is gone from the store, or cannot be read`, {
+        hint: 'Find out what else writes to runs/ in the store, stop it, and start the restore again.',
+      });
     const { hashes } = decodeJson(found.body) as { hashes: string };
     const bytes = Uint8Array.from(Buffer.from(hashes, 'base64'));
     chunks.push(new BigUint64Array(bytes.buffer));
@@ -86,12 +89,6 @@ function hashOf(first: Buffer, second: Buffer): bigint {
   const length = Buffer.allocUnsafe(4);
   length.writeUInt32LE(first.length);
   return hasher.h64Raw(Buffer.concat([length, first, second]));
-}
-
-function goneError(name: string): AppError {
-  return new AppError('damaged', `${name} is gone from the store, or cannot be read`, {
-    hint: 'Find out what else writes to runs/ in the store, stop it, and start the restore again.',
-  });
 }
 
 function contains(sorted: BigUint64Array, wanted: bigint): boolean {

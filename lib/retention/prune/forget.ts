@@ -85,7 +85,10 @@ export async function forgetSnapshot(
     const trust = await trustContext(ports, ports.own);
     const stored = await loadSnapshots(trust);
     const isMissing = missingSnapshots({ stored, runs }).includes(id);
-    if (isMissing && !force) throw manifestMissingError(id);
+    if (isMissing && !force)
+      throw new AppError('not-confirmed', `Snapshot ${id} has lost its manifest, although no command removed it`, {
+        hint: `If the bucket keeps versions, bring the older version of its manifest.json back to make it whole again. To give up its remains: \`npx soulcaster-backup snapshots forget ${id} --force --reason TEXT --env-file .env\`.`,
+      });
     if (isMissing || isUnfinishedWrite(stored, runs, id)) {
       await sweeper.removeAll(await objectsOf(ports.store, id));
       return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: false };
@@ -99,11 +102,16 @@ export async function forgetSnapshot(
     if (!force) await assertNotNeeded(ports, id);
     const room = { store: ports.store, stored, runs, sweeper };
     if (!(await withRoom(() => writeForgotten(ports.store, word), listExpendable(room, id), room)))
-      throw noRoomError(id);
+      throw new AppError('store-full', `The store has no room for the record that snapshot ${id} is removed`, {
+        hint: 'Raise its quota a little, or remove objects under runs/ of runs that are over, then forget the snapshot again.',
+      });
     const decision = { id, keep: false, reasons: ['forgotten' as const] };
     const { keptByStore, left } = await removeSnapshots(ports, room, [{ snapshot, decision }]);
     if (left > 0) throw inUseError(id);
-    if (keptByStore > 0) throw keptByStoreError(id);
+    if (keptByStore > 0)
+      throw new AppError('store-denied', `The store refuses to remove snapshot ${id}`, {
+        hint: 'The credentials may not delete objects, or the bucket locks objects for a time: see docs/operations.md.',
+      });
     await refreshCatalog(ports);
     return { word, objects: sweeper.objects, bytes: sweeper.bytes, wasSnapshot: true };
   } finally {
@@ -125,12 +133,6 @@ function isUnfinishedWrite(stored: StoredSnapshots, runs: readonly RunSummary[],
 
 function wordOf({ clock }: ClockPorts, id: string, { by, reason }: Attribution): Decision {
   return { id, reason: parseReason(reason), at: new Date(clock.now()).toISOString(), by };
-}
-
-function manifestMissingError(id: string): AppError {
-  return new AppError('not-confirmed', `Snapshot ${id} has lost its manifest, although no command removed it`, {
-    hint: `If the bucket keeps versions, bring the older version of its manifest.json back to make it whole again. To give up its remains: \`npx soulcaster-backup snapshots forget ${id} --force --reason TEXT --env-file .env\`.`,
-  });
 }
 
 function findListed({ listed }: StoredSnapshots, id: string): ListedSnapshot {
@@ -181,17 +183,5 @@ function pinnedError({ at, by, id, reason }: Decision, isReplica: boolean): AppE
 function inUseError(id: string): AppError {
   return new AppError('locked', `A run is using snapshot ${id}`, {
     hint: 'Wait until the run is over, or cancel it: `npx soulcaster-backup cancel RUN --env-file .env`; `status` names it.',
-  });
-}
-
-function noRoomError(id: string): AppError {
-  return new AppError('store-full', `The store has no room for the record that snapshot ${id} is removed`, {
-    hint: 'Raise its quota a little, or remove objects under runs/ of runs that are over, then forget the snapshot again.',
-  });
-}
-
-function keptByStoreError(id: string): AppError {
-  return new AppError('store-denied', `The store refuses to remove snapshot ${id}`, {
-    hint: 'The credentials may not delete objects, or the bucket locks objects for a time: see docs/operations.md.',
   });
 }

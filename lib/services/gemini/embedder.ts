@@ -84,7 +84,7 @@ export function geminiEmbedder(options: GeminiEmbedderOptions): Embedder {
     model,
     dimensions,
     maxBatch: MAX_TEXTS,
-    ...factsOf(model),
+    ...(Object.hasOwn(MODELS, model) ? (MODELS[model] ?? UNKNOWN) : UNKNOWN),
     // Quotas belong to a Google project and a model; a key does not show its project.
     quotaKey: `${model}-${createHash('sha256').update(options.apiKey).digest('hex').slice(0, 12)}`,
     limits: options.limits ?? NO_LIMITS,
@@ -185,10 +185,6 @@ const MODELS: Readonly<Record<string, ModelFacts>> = {
 
 /** An unknown model reads at least as much as the first; its price is unknown. */
 const UNKNOWN: ModelFacts = { maxTextTokens: 2_048, usdPerMillionTokens: null };
-
-function factsOf(model: string): ModelFacts {
-  return Object.hasOwn(MODELS, model) ? (MODELS[model] ?? UNKNOWN) : UNKNOWN;
-}
 
 /**
  * The vectors of an answer of `batchEmbedContents`, `{embeddings: [{values: number[]}]}`. Numbers that are not finite are

@@ -16,13 +16,29 @@ const NO_QUOTA = /\blimit: 0\b/;
 /** The AppError for a refusal. `now` in milliseconds since the epoch. */
 export function refusalError({ status, message, details }: GeminiRefusal, now: number): AppError {
   const parsed = errorDetails(details);
-  if (status === 429 && (parsed.hasNoQuota || NO_QUOTA.test(message))) return noQuotaError();
+  if (status === 429 && (parsed.hasNoQuota || NO_QUOTA.test(message)))
+    return new AppError(
+      'embedder-denied',
+      "The Google project's quota for the embedding model is 0: waiting does not help",
+      {
+        hint: 'Enable billing for the Google project of GEMINI_API_KEY, or set GEMINI_API_KEY to a key of a project with a quota for EMBEDDING_MODEL (https://ai.google.dev/gemini-api/docs/rate-limits). Then run the same command again.',
+      },
+    );
   if (status === 429) return parsed.perDay ? quotaError(msUntilPacificMidnight(now)) : limitError(parsed.retryDelayMs);
   if (status === 401 || status === 403) return deniedError(status);
-  if (status === 404) return modelError();
+  if (status === 404)
+    return new AppError('embedder-denied', 'Gemini does not know the embedding model, or not for this key (HTTP 404)', {
+      hint: 'Give --model, if the command had it, or else EMBEDDING_MODEL the name of a model that exists, the same that Soulcaster uses; check GEMINI_BASE_URL if it is set.',
+    });
   if (status === 400 && parsed.reasons.includes('API_KEY_INVALID')) return deniedError(status);
-  if (status === 400 && ACCOUNT.test(message)) return accountError();
-  if (status === 400 || status === 413) return refusedError(status);
+  if (status === 400 && ACCOUNT.test(message))
+    return new AppError('embedder-denied', 'Gemini does not serve this account from here', {
+      hint: 'Enable billing for the Google project of GEMINI_API_KEY, or call from a region where the API is available.',
+    });
+  if (status === 400 || status === 413)
+    return new AppError('embedder-refused', `Gemini refused at least one of the texts (HTTP ${status})`, {
+      hint: 'Embed the texts one by one to find it: empty texts are refused. If all are, check EMBEDDING_DIMENSIONS and EMBEDDING_MODEL.',
+    });
   return unavailableError(`Gemini answered HTTP ${status}`, parsed);
 }
 
@@ -55,37 +71,9 @@ function quotaError(retryAfterMs: number): AppError {
   });
 }
 
-function noQuotaError(): AppError {
-  return new AppError(
-    'embedder-denied',
-    "The Google project's quota for the embedding model is 0: waiting does not help",
-    {
-      hint: 'Enable billing for the Google project of GEMINI_API_KEY, or set GEMINI_API_KEY to a key of a project with a quota for EMBEDDING_MODEL (https://ai.google.dev/gemini-api/docs/rate-limits). Then run the same command again.',
-    },
-  );
-}
-
 function deniedError(status: number): AppError {
   return new AppError('embedder-denied', `Gemini did not accept the API key (HTTP ${status})`, {
     hint: 'Set GEMINI_API_KEY to a valid key of Google AI Studio whose restrictions allow the Generative Language API.',
-  });
-}
-
-function accountError(): AppError {
-  return new AppError('embedder-denied', 'Gemini does not serve this account from here', {
-    hint: 'Enable billing for the Google project of GEMINI_API_KEY, or call from a region where the API is available.',
-  });
-}
-
-function modelError(): AppError {
-  return new AppError('embedder-denied', 'Gemini does not know the embedding model, or not for this key (HTTP 404)', {
-    hint: 'Give --model, if the command had it, or else EMBEDDING_MODEL the name of a model that exists, the same that Soulcaster uses; check GEMINI_BASE_URL if it is set.',
-  });
-}
-
-function refusedError(status: number): AppError {
-  return new AppError('embedder-refused', `Gemini refused at least one of the texts (HTTP ${status})`, {
-    hint: 'Embed the texts one by one to find it: empty texts are refused. If all are, check EMBEDDING_DIMENSIONS and EMBEDDING_MODEL.',
   });
 }
 

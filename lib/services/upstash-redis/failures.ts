@@ -30,7 +30,12 @@ export function refusalError({ status, retryAfterMs, text }: Refusal, commands: 
     return tooLargeError('The request or its reply is over the size limit of the Upstash plan');
   }
   if (status === 401 || status === 403 || (text !== null && DENIED.test(text))) return deniedError(status, text);
-  if (status === 429) return rateError(retryAfterMs);
+  if (status === 429)
+    return new AppError('redis-limit', "Upstash Redis's rate limit was hit (HTTP 429)", {
+      hint: "Try again in a minute; if it keeps happening, other clients use up the plan's commands per second.",
+      transient: true,
+      retryAfterMs,
+    });
   if (text === null || status >= 500)
     return unavailableError(`Upstash Redis answered HTTP ${status}`, { retryAfterMs });
   return new AppError('redis-command', `Upstash Redis refused the batch: ${redactErrorText(text, commands)}`, {
@@ -76,14 +81,6 @@ function deniedError(status: number, text: string | null): AppError {
   });
 }
 
-function rateError(retryAfterMs: number | undefined): AppError {
-  return new AppError('redis-limit', "Upstash Redis's rate limit was hit (HTTP 429)", {
-    hint: "Try again in a minute; if it keeps happening, other clients use up the plan's commands per second.",
-    transient: true,
-    retryAfterMs,
-  });
-}
-
 const MAX_LENGTH = 200;
 /** Shorter arguments ("0", "EX") would blank out ordinary words, and reveal nothing. */
 const MIN_ARGUMENT_LENGTH = 4;
@@ -107,14 +104,10 @@ export function redactErrorText(text: string, commands: readonly SentCommand[]):
   }
   // From the first quote that opens a word to the last quote: a quoted key may hold quotes itself.
   plain = plain.replace(/(^|[\s(:=])["'`][\s\S]*["'`]/, '$1...').replace(/(^|[\s(:=])["'`][\s\S]*$/, '$1...');
-  return (code + toPrintable(plain)).slice(0, MAX_LENGTH).trim();
+  return (code + plain.replace(/\p{C}+/gu, ' ')).slice(0, MAX_LENGTH).trim();
 }
 
 function redactArgument(text: string, arg: RedisArgument): string {
   if (typeof arg === 'number' || arg.length < MIN_ARGUMENT_LENGTH || arg.length > text.length * 3) return text;
   return text.replaceAll(typeof arg === 'string' ? arg : Buffer.from(arg).toString('utf8'), '...');
-}
-
-function toPrintable(text: string): string {
-  return text.replace(/\p{C}+/gu, ' ');
 }

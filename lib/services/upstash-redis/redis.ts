@@ -113,7 +113,7 @@ export function upstashRedis(options: UpstashRedisOptions): RedisPort {
       runWithRetry(batch.body.length, () => exchange(path, batch, commands, parse));
     if (batch.scripts.length === 0) return send();
     const replies = await send().catch((error: unknown) => {
-      if (readScript === 'EVAL_RO' && isDenied(error)) return null;
+      if (readScript === 'EVAL_RO' && error instanceof AppError && error.code === 'redis-denied') return null;
       throw error;
     });
     if (readScript === 'EVAL_RO' && (replies === null || batch.scripts.some((at) => isNoPermission(replies[at])))) {
@@ -197,10 +197,6 @@ function toReply<V>(item: Reply<V>, command: SentCommand | undefined): Reply<V> 
 }
 
 const INEXACT = 'ERR an integer beyond 2^53 cannot be read for a name that is not UTF-8';
-
-function isDenied(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'redis-denied';
-}
 
 function isNoPermission(reply: WireReply | undefined): boolean {
   return reply !== undefined && 'error' in reply && /^NOPERM/i.test(reply.error);

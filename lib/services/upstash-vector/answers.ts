@@ -97,7 +97,7 @@ function protocolError(what: string): Error {
 /** Upstash knows no such namespace: it is empty, which is not a failure. */
 export class NamespaceMissing extends Error {}
 
-export interface Refusal {
+interface Refusal {
   readonly status: number;
   /** `Retry-After` in milliseconds, when the answer had one. */
   readonly retryAfterMs: number | undefined;
@@ -114,10 +114,18 @@ const DIMENSION = /dimension\D*(\d+)\D+expected\D*(\d+)/i;
 /** The error for an answer other than 200 (statuses: upstash.com/docs/vector/api/get-started). */
 export function refusalError({ status, retryAfterMs, text }: Refusal): AppError | NamespaceMissing {
   if (status === 404 && text !== null && MISSING.test(text)) return new NamespaceMissing();
-  if (status === 401 || status === 403) return deniedError(status);
+  if (status === 401 || status === 403)
+    return new AppError('vector-denied', `Upstash Vector did not accept the token (HTTP ${status})`, {
+      hint: 'Copy UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN (the standard token, as a read-only one may not write) of the same index from the Upstash console.',
+    });
   const limit = status >= 400 && status < 500 ? findPlanLimit(text) : null;
   if (limit !== null) return limit;
-  if (status === 429) return rateError(retryAfterMs);
+  if (status === 429)
+    return new AppError('vector-limit', "Upstash Vector's rate limit was hit (HTTP 429)", {
+      hint: 'Try again in a minute; if it keeps happening, check the limits of the plan in the Upstash console.',
+      transient: true,
+      retryAfterMs,
+    });
   if (status === 422 && (text === null || /dimension/i.test(text))) return mismatchError(text ?? '');
   if (status >= 500 || status === 408) {
     return unavailableError(`Upstash Vector answered HTTP ${status}`, { retryAfterMs });
@@ -134,8 +142,15 @@ export function emptyAnswerError(text: string | null): AppError {
 
 /** The limit of the plan that the text of an error names. */
 function findPlanLimit(text: string | null): AppError | null {
-  if (text !== null && DAILY.test(text)) return dailyError();
-  return text !== null && QUOTA.test(text) ? quotaError() : null;
+  if (text !== null && DAILY.test(text))
+    return new AppError('vector-quota', 'The daily limit of the Upstash Vector plan is used up', {
+      hint: 'Wait until it is renewed, or upgrade the plan in the Upstash console.',
+    });
+  return text !== null && QUOTA.test(text)
+    ? new AppError('vector-limit', 'A quota of the Upstash Vector plan is used up', {
+        hint: 'Upgrade the plan in the Upstash console, or remove vectors that are not needed any more.',
+      })
+    : null;
 }
 
 interface Circumstances {
@@ -156,32 +171,6 @@ export function unavailableError(message: string, { retryAfterMs, cause }: Circu
 export function callerError(message: string): AppError {
   return new AppError('internal', message, {
     hint: 'This is a defect in soulcaster-backup. Run the command again with DEBUG=1 and report what it prints.',
-  });
-}
-
-function deniedError(status: number): AppError {
-  return new AppError('vector-denied', `Upstash Vector did not accept the token (HTTP ${status})`, {
-    hint: 'Copy UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN (the standard token, as a read-only one may not write) of the same index from the Upstash console.',
-  });
-}
-
-function dailyError(): AppError {
-  return new AppError('vector-quota', 'The daily limit of the Upstash Vector plan is used up', {
-    hint: 'Wait until it is renewed, or upgrade the plan in the Upstash console.',
-  });
-}
-
-function quotaError(): AppError {
-  return new AppError('vector-limit', 'A quota of the Upstash Vector plan is used up', {
-    hint: 'Upgrade the plan in the Upstash console, or remove vectors that are not needed any more.',
-  });
-}
-
-function rateError(retryAfterMs: number | undefined): AppError {
-  return new AppError('vector-limit', "Upstash Vector's rate limit was hit (HTTP 429)", {
-    hint: 'Try again in a minute; if it keeps happening, check the limits of the plan in the Upstash console.',
-    transient: true,
-    retryAfterMs,
   });
 }
 

@@ -154,12 +154,6 @@ function assertCount(count: number, least: number): void {
 /** Larger than a thousand vectors of 3,072 dimensions with their metadata. */
 const MAX_BYTES = 128 * 1024 * 1024;
 
-interface Answer {
-  readonly status: number;
-  readonly retryAfter: string | null;
-  readonly body: string;
-}
-
 /**
  * Sends the SDK's requests in place of its built-in client, which drops the status and Retry-After, retries network errors
  * alone, takes a timeout's reason for an answer, and for a proxy's page throws JSON's error, which quotes the body. This
@@ -193,7 +187,7 @@ async function exchange(
   { url, token, timeoutMs }: Required<UpstashVectorOptions>,
   path: string,
   body: string,
-): Promise<Answer> {
+): Promise<{ readonly status: number; readonly retryAfter: string | null; readonly body: string }> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(`${url}/${path}`, {

@@ -214,12 +214,8 @@ class OpenRecord {
     if (this.open === null) return;
     if (strict) throw cutShortFault(where, 'the last key has no last line');
     const { line, next } = this.open;
-    const v = emptyValue(line);
+    const v = line.t === 'stream' ? { entries: [] } : line.t === 'string' || line.t === 'json' ? '' : [];
     yield { line: { k: line.k, t: line.t, i: next, last: true, void: true, v } };
     yield { lost: 'failed', key: keyOf(line), reason: 'its last lines are in a later part' };
   }
-}
-
-function emptyValue({ t }: RecordLine): RecordLine['v'] {
-  return t === 'stream' ? { entries: [] } : t === 'string' || t === 'json' ? '' : [];
 }

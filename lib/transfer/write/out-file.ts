@@ -33,7 +33,10 @@ export async function writeOutFile(
 ): Promise<Written> {
   const existing = await stat(path).catch(() => null);
   // A file would replace a device or a pipe.
-  if (existing !== null && !existing.isFile()) throw notRegularFileError(path);
+  if (existing !== null && !existing.isFile())
+    throw new AppError('usage', `${JSON.stringify(path)} is not a regular file. Nothing was written`, {
+      hint: 'Give the name of a file, or - for the standard output.',
+    });
   if (!options.force && (await exists(path))) throw nameTakenError(path);
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
   try {
@@ -165,12 +168,6 @@ async function exists(path: string): Promise<boolean> {
 function nameTakenError(path: string): AppError {
   return new AppError('usage', `The file ${JSON.stringify(path)} already exists. Nothing was written`, {
     hint: 'Give another name, or --force to replace it.',
-  });
-}
-
-function notRegularFileError(path: string): AppError {
-  return new AppError('usage', `${JSON.stringify(path)} is not a regular file. Nothing was written`, {
-    hint: 'Give the name of a file, or - for the standard output.',
   });
 }
 
