@@ -37,15 +37,20 @@ export const warn = (detail: string, hint: string): Observation => ({ status: 'w
 export const fail = (detail: string, hint: string): Observation => ({ status: 'fail', detail, hint });
 export const skipped = (detail: string): Observation => ({ status: 'skipped', detail, hint: null });
 
+/** A group of one check. */
+export function groupOf(name: string, run: Check['run']): CheckGroup {
+  return [{ name, run }];
+}
+
 /** A group for a service that is not configured. */
 export function notConfigured(name: string, meaning: string): CheckGroup {
-  return [{ name, run: () => Promise.resolve(skipped(meaning)) }];
+  return groupOf(name, () => Promise.resolve(skipped(meaning)));
 }
 
 /** A group for a required service that is not configured. */
 export function notConfiguredButNeeded(name: string, meaning: string): CheckGroup {
   const hint = 'Set its variables in the environment or in the file given with --env-file; .env.example explains each.';
-  return [{ name, run: () => Promise.resolve(fail(meaning, hint)) }];
+  return groupOf(name, () => Promise.resolve(fail(meaning, hint)));
 }
 
 /** Runs all checks one after the other and yields each result. Never throws. */

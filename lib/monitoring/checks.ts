@@ -1,4 +1,4 @@
-import { skipped, fail, ok, warn, type Check, type CheckGroup, type Observation } from '../health/doctor.js';
+import { groupOf, skipped, fail, ok, warn, type Check, type CheckGroup, type Observation } from '../health/doctor.js';
 import type { Heartbeat, Reachable } from '../ports/alerter.js';
 import { deliveryTo, type TestResult } from './alerts/messages.js';
 import type { DeliveryState, HeartbeatState, GuardState } from './state.js';
@@ -71,15 +71,10 @@ function testObservation({ error, milliseconds, outcome }: TestResult): Observat
 
 /** Checks that the watchdog accepts pings, with a ping that does not count as a sign of life. `open` may throw `config`. */
 export function heartbeatChecks(open: () => Heartbeat): CheckGroup {
-  return [
-    {
-      name: 'heartbeat',
-      run: async () => {
-        await open().ping('log');
-        return ok('the watchdog accepted a ping to /log, which does not count as a sign of life');
-      },
-    },
-  ];
+  return groupOf('heartbeat', async () => {
+    await open().ping('log');
+    return ok('the watchdog accepted a ping to /log, which does not count as a sign of life');
+  });
 }
 
 /** The heartbeat check of the guard, which has just pinged. */
@@ -122,21 +117,18 @@ export function schedulerChecks(
   known: () => Promise<Pick<GuardState, 'callers' | 'lastRunAt'> | null>,
   now: () => number,
 ): CheckGroup[] {
-  return schedulers.map((scheduler) => [
-    {
-      name: `guard-${scheduler}`,
-      run: async () => {
-        const state = await known();
-        if (state === null) return skipped("unknown: the guard's record cannot be read from the store");
-        const [status] = evaluateSchedulers([scheduler], state, now());
-        if (status === undefined) throw new TypeError(`no status of ${scheduler}`);
-        if (status.state === 'heard') return ok(describeScheduler(status));
-        if (status.state === 'silent')
-          return fail(`${describeScheduler(status)}; it was due by ${status.dueBy ?? ''}`, HINTS[scheduler]);
-        return warn(describeScheduler(status), `${HINTS[scheduler]} After a first deployment, wait until it is due.`);
-      },
-    },
-  ]);
+  return schedulers.map((scheduler) =>
+    groupOf(`guard-${scheduler}`, async () => {
+      const state = await known();
+      if (state === null) return skipped("unknown: the guard's record cannot be read from the store");
+      const [status] = evaluateSchedulers([scheduler], state, now());
+      if (status === undefined) throw new TypeError(`no status of ${scheduler}`);
+      if (status.state === 'heard') return ok(describeScheduler(status));
+      if (status.state === 'silent')
+        return fail(`${describeScheduler(status)}; it was due by ${status.dueBy ?? ''}`, HINTS[scheduler]);
+      return warn(describeScheduler(status), `${HINTS[scheduler]} After a first deployment, wait until it is due.`);
+    }),
+  );
 }
 
 const HINTS: Readonly<Record<Scheduler, string>> = {
@@ -151,16 +143,11 @@ export const DRILL_CRON = '17 5 * * 1 cd FOLDER && npx soulcaster-backup drill -
 /** Checks that an operator runs the weekly drill where no function can. `last` returns the last drill with a verdict; it may throw. */
 export function operatorDrillCheck(last: () => Promise<DrillView | null>, now: () => number): CheckGroup {
   const hint = `Drill now: ${LOCAL_DRILL_COMMAND}. Then weekly, by the crontab of that machine: ${DRILL_CRON}`;
-  return [
-    {
-      name: 'drill-weekly',
-      run: async () => {
-        const verdict = await last();
-        if (verdict === null) return warn(`${DRILLED_ELSEWHERE}: none has passed yet`, hint);
-        const due = new Date(timeOf(verdict) + DRILL_EVERY_MS).toISOString();
-        const words = `${DRILLED_ELSEWHERE}: the last drill ${verdict.outcome}, the next is due ${due}`;
-        return now() < Date.parse(due) && verdict.outcome === 'passed' ? ok(words) : warn(words, hint);
-      },
-    },
-  ];
+  return groupOf('drill-weekly', async () => {
+    const verdict = await last();
+    if (verdict === null) return warn(`${DRILLED_ELSEWHERE}: none has passed yet`, hint);
+    const due = new Date(timeOf(verdict) + DRILL_EVERY_MS).toISOString();
+    const words = `${DRILLED_ELSEWHERE}: the last drill ${verdict.outcome}, the next is due ${due}`;
+    return now() < Date.parse(due) && verdict.outcome === 'passed' ? ok(words) : warn(words, hint);
+  });
 }

@@ -1,5 +1,5 @@
 import { toAppError } from '../errors.js';
-import { fail, ok, warn, type CheckGroup, type Observation } from '../health/doctor.js';
+import { groupOf, fail, ok, warn, type CheckGroup, type Observation } from '../health/doctor.js';
 import type { Bucket, Forbidden, Protection } from '../ports/store.js';
 import type { RedisPort } from '../ports/redis.js';
 import { runOne } from '../redis/run-one.js';
@@ -95,18 +95,16 @@ export function refusalChecks(open: () => Bucket, prefix: string): CheckGroup[] 
   const tried = (Object.keys(MUST_BE_REFUSED) as Forbidden[]).filter(
     (what) => prefix !== '' || !what.endsWith('-outside'),
   );
-  return tried.map((what) => [
-    {
-      name: `may-not-${what}`,
-      run: async () =>
-        (await open().attempt(what)) === 'refused'
-          ? ok(`refused, as it should be: ${MUST_BE_REFUSED[what]}`)
-          : warn(
-              `these credentials may ${MUST_BE_REFUSED[what]}`,
-              'Give the functions credentials with the written policy and no other.',
-            ),
-    },
-  ]);
+  return tried.map((what) =>
+    groupOf(`may-not-${what}`, async () =>
+      (await open().attempt(what)) === 'refused'
+        ? ok(`refused, as it should be: ${MUST_BE_REFUSED[what]}`)
+        : warn(
+            `these credentials may ${MUST_BE_REFUSED[what]}`,
+            'Give the functions credentials with the written policy and no other.',
+          ),
+    ),
+  );
 }
 
 /** The location of the snapshots, as policies name it. */
@@ -203,20 +201,15 @@ export const ACL_TOKEN_COMMAND = 'ACL RESTTOKEN soulcaster-backup PASSWORD';
 
 /** Checks that the token may not write, which snapshots do not need. A key written by the probe is removed. */
 export function aclChecks(open: () => RedisPort, probe: string): CheckGroup {
-  return [
-    {
-      name: 'may-not-write',
-      run: async () => {
-        const redis = open();
-        const key = `soulcaster-backup:acl:${probe}`;
-        const set = await runOne(redis, (sdk) => sdk.set(key, '1', { px: 10_000, nx: true }));
-        if ('error' in set) return ok('refused, as it should be: write');
-        await runOne(redis, (sdk) => sdk.del(key));
-        return warn(
-          'this token may write',
-          'For functions that only back up, use the token of a user created by the command above; restores need the standard token.',
-        );
-      },
-    },
-  ];
+  return groupOf('may-not-write', async () => {
+    const redis = open();
+    const key = `soulcaster-backup:acl:${probe}`;
+    const set = await runOne(redis, (sdk) => sdk.set(key, '1', { px: 10_000, nx: true }));
+    if ('error' in set) return ok('refused, as it should be: write');
+    await runOne(redis, (sdk) => sdk.del(key));
+    return warn(
+      'this token may write',
+      'For functions that only back up, use the token of a user created by the command above; restores need the standard token.',
+    );
+  });
 }

@@ -40,16 +40,15 @@ function storeQuestions(prefix: '' | 'REPLICA_'): Question[] {
   ];
 }
 
-/** Every service of a deployment, in the order of the setup: later services use values of earlier ones. */
-export const SERVICES: readonly Service[] = [
+type Described = Omit<Service, 'questions' | 'made' | 'checks'> & Partial<Service>;
+
+const DESCRIBED: readonly Described[] = [
   {
     id: 'label',
     title: 'Name of this deployment',
     about: 'Shown in plans, reports and snapshots.',
     kind: 'needed',
     questions: [{ variable: 'BACKUP_LABEL', label: 'Name', example: 'production', optional: true }],
-    made: [],
-    checks: [],
   },
   {
     id: 'account',
@@ -61,7 +60,6 @@ export const SERVICES: readonly Service[] = [
       { variable: 'UPSTASH_API_KEY', label: 'Key: Upstash console, Account, Management API', secret: true },
     ],
     made: ['UPSTASH_REDIS_ID'],
-    checks: [],
   },
   {
     id: 'database',
@@ -72,7 +70,6 @@ export const SERVICES: readonly Service[] = [
       { variable: 'UPSTASH_REDIS_REST_URL', label: 'REST URL', example: 'https://NAME.upstash.io' },
       { variable: 'UPSTASH_REDIS_REST_TOKEN', label: 'REST token', secret: true },
     ],
-    made: [],
     checks: ['redis'],
   },
   {
@@ -81,7 +78,6 @@ export const SERVICES: readonly Service[] = [
     about: 'The bucket (or folder) that holds the snapshots.',
     kind: 'needed',
     questions: storeQuestions(''),
-    made: [],
     checks: ['store'],
   },
   {
@@ -91,7 +87,6 @@ export const SERVICES: readonly Service[] = [
     kind: 'offered',
     questions: [{ variable: 'VERCEL_API_TOKEN', label: 'Token: vercel.com, Account Settings, Tokens', secret: true }],
     made: ['VERCEL_TEAM_ID', 'SOULCASTER_BACKUP_PROJECT'],
-    checks: [],
   },
   {
     id: 'queue',
@@ -116,7 +111,6 @@ export const SERVICES: readonly Service[] = [
     title: 'Secrets of callers',
     about: 'Generated here: for Vercel’s cron, for operators, for the restore webhook.',
     kind: 'automatic',
-    questions: [],
     made: CALLER_SECRETS,
     independent: true,
     checks: ['cron-secret', 'admin-token', 'webhook-secret'],
@@ -127,7 +121,6 @@ export const SERVICES: readonly Service[] = [
     about:
       'Snapshots are encrypted with age, and only the identity can open them. The functions get only the public key.',
     kind: 'automatic',
-    questions: [],
     made: ['BACKUP_AGE_RECIPIENTS', 'BACKUP_AGE_IDENTITY_FILE'],
     checks: ['encryption'],
   },
@@ -136,7 +129,6 @@ export const SERVICES: readonly Service[] = [
     title: 'Signature',
     about: 'Objects in the store are trusted only if they are signed. The key is generated here.',
     kind: 'automatic',
-    questions: [],
     made: ['BACKUP_SIGNING_KEY'],
     checks: ['signature'],
   },
@@ -146,7 +138,6 @@ export const SERVICES: readonly Service[] = [
     about: 'A webhook of Slack, Discord, Microsoft Teams, Google Chat, or your own.',
     kind: 'offered',
     questions: [{ variable: 'ALERT_WEBHOOK_URL', label: 'Address of the webhook (a secret)', secret: true }],
-    made: [],
     checks: ['alerts'],
   },
   {
@@ -155,7 +146,6 @@ export const SERVICES: readonly Service[] = [
     about: 'A watchdog such as healthchecks.io raises the alarm when pings stop: period 12 hours, grace 3 hours.',
     kind: 'offered',
     questions: [{ variable: 'HEARTBEAT_URL', label: 'Address to ping (a secret)', secret: true }],
-    made: [],
     checks: ['heartbeat'],
   },
   {
@@ -167,7 +157,6 @@ export const SERVICES: readonly Service[] = [
       { variable: 'DRILL_REDIS_REST_URL', label: 'REST URL', example: 'https://NAME.upstash.io' },
       { variable: 'DRILL_REDIS_REST_TOKEN', label: 'REST token', secret: true },
     ],
-    made: [],
     checks: ['drill'],
   },
   {
@@ -176,7 +165,6 @@ export const SERVICES: readonly Service[] = [
     about: 'A copy of every verified snapshot, preferably in another region or with another provider.',
     kind: 'offered',
     questions: storeQuestions('REPLICA_'),
-    made: [],
     checks: ['replica'],
   },
   {
@@ -193,7 +181,6 @@ export const SERVICES: readonly Service[] = [
       { variable: 'UPSTASH_VECTOR_REST_TOKEN', label: 'REST token', secret: true },
       { variable: 'GEMINI_API_KEY', label: 'Key of the Gemini API', secret: true },
     ],
-    made: [],
     checks: ['index', 'embedder'],
   },
   {
@@ -202,7 +189,6 @@ export const SERVICES: readonly Service[] = [
     about: 'Its /health and /stats are compared with the database after a restore.',
     kind: 'offered',
     questions: [{ variable: 'BACKEND_URL', label: 'Address', example: 'https://NAME.vercel.app' }],
-    made: [],
     checks: ['backend'],
   },
   {
@@ -219,10 +205,17 @@ export const SERVICES: readonly Service[] = [
         optional: true,
       },
     ],
-    made: [],
     checks: ['github-token'],
   },
 ];
+
+/** Every service of a deployment, in the order of the setup: later services use values of earlier ones. */
+export const SERVICES: readonly Service[] = DESCRIBED.map((service) => ({
+  questions: [],
+  made: [],
+  checks: [],
+  ...service,
+}));
 
 /** All variables of a service. */
 export function variablesOf({ made, questions }: Service): string[] {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DeploymentClient, EndpointResponse } from '../../ports/hosting.js';
-import { fail, ok, skipped, warn, type CheckGroup, type Observation } from '../doctor.js';
+import { groupOf, fail, ok, skipped, warn, type CheckGroup, type Observation } from '../doctor.js';
 import { costOfLacking } from './promises.js';
 import { hostFault, evaluateRefusal } from './way-back.js';
 
@@ -34,7 +34,7 @@ export function reachChecks({ client, url }: ProbedDeployment): CheckGroup {
     const response = await client().request('/api/tasks', { body: '{}' });
     return evaluateRefusal(response, url, '/api/tasks', 'unsigned requests');
   };
-  return [{ name: 'tasks', run }];
+  return groupOf('tasks', run);
 }
 
 /**
@@ -43,25 +43,20 @@ export function reachChecks({ client, url }: ProbedDeployment): CheckGroup {
  */
 export function deploymentChecks(target: ProbedDeployment): CheckGroup[] {
   return [
-    [{ name: 'page', run: () => checkPage(target) }],
-    [{ name: 'status', run: () => checkAnonymousStatus(target) }],
+    groupOf('page', () => checkPage(target)),
+    groupOf('status', () => checkAnonymousStatus(target)),
     ...(['/api/cron/backup', '/api/cron/guard'] as const).map((path): CheckGroup => {
       const name = path.replace('/api/cron/', 'cron-');
-      return [{ name, run: () => checkRefusal(target, path, 'callers without CRON_SECRET') }];
+      return groupOf(name, () => checkRefusal(target, path, 'callers without CRON_SECRET'));
     }),
     [
       { name: 'cron-secret', run: () => checkCronSecret(target) },
       { name: 'variables', run: () => checkVariables(target) },
     ],
-    [
-      {
-        name: 'webhook',
-        run: () => checkRefusal(target, '/api/webhooks/restore', 'unsigned requests', { body: '{}' }),
-      },
-    ],
-    [{ name: 'webhook-secret', run: () => checkWebhookSecret(target) }],
-    [{ name: 'operators', run: () => checkRefusal(target, '/api/snapshots', 'callers without ADMIN_TOKEN') }],
-    [{ name: 'configuration', run: () => checkConfiguration(target) }],
+    groupOf('webhook', () => checkRefusal(target, '/api/webhooks/restore', 'unsigned requests', { body: '{}' })),
+    groupOf('webhook-secret', () => checkWebhookSecret(target)),
+    groupOf('operators', () => checkRefusal(target, '/api/snapshots', 'callers without ADMIN_TOKEN')),
+    groupOf('configuration', () => checkConfiguration(target)),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { warn, type CheckGroup } from '../doctor.js';
+import { groupOf, warn, type CheckGroup } from '../doctor.js';
 
 /** A promise of this program that is not kept unless one of the variables is set. */
 interface Promised {
@@ -78,16 +78,14 @@ export function promiseChecks(
     beside !== undefined && isSet(beside.variable) ? `; ${beside.without}` : '';
   return PROMISES.filter(
     ({ name, variables }) => ![...variables, ...(name === EMBEDDER ? embedderKeys : [])].some(isSet),
-  ).map(({ name, variables, without, beside }) => [
-    {
-      name,
-      run: () =>
-        Promise.resolve(
-          warn(
-            `${variables.join(' and ')} ${variables.length > 1 ? 'are' : 'is'} not set: ${without}${also(beside)}`,
-            `Set ${variables[0] ?? ''} in .env and in the Vercel project (see .env.example), and deploy again.`,
-          ),
+  ).map(({ name, variables, without, beside }) =>
+    groupOf(name, () =>
+      Promise.resolve(
+        warn(
+          `${variables.join(' and ')} ${variables.length > 1 ? 'are' : 'is'} not set: ${without}${also(beside)}`,
+          `Set ${variables[0] ?? ''} in .env and in the Vercel project (see .env.example), and deploy again.`,
         ),
-    },
-  ]);
+      ),
+    ),
+  );
 }

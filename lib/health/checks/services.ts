@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AppError, toAppError } from '../../errors.js';
 import type { Ports } from '../../ports/index.js';
 import { holdsKey, runOne } from '../../redis/run-one.js';
-import { fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
+import { groupOf, fail, ok, warn, type CheckGroup, type Observation } from '../doctor.js';
 import type { Queue } from '../../ports/queue.js';
 
 const METRIC = 'COSINE';
@@ -20,34 +20,29 @@ export function indexChecks(
   open: () => Ports['vectors'],
   { dimensions, other, writes }: IndexExpectations,
 ): CheckGroup {
-  return [
-    {
-      name: 'index',
-      run: async () => {
-        const index = open();
-        const { dimensions: has, metric, namespaces } = await index.info();
-        const wanted = dimensions();
-        if (has !== wanted) {
-          return fail(
-            `the index has ${has} dimensions, the embeddings have ${wanted}`,
-            'Set EMBEDDING_DIMENSIONS and EMBEDDING_MODEL to what the application uses, or create an index of that dimension.',
-          );
-        }
-        if (metric !== METRIC) {
-          return fail(
-            `the index has the metric ${metric} instead of ${METRIC}`,
-            'Create an index with the metric COSINE and set UPSTASH_VECTOR_REST_URL and _TOKEN to it.',
-          );
-        }
-        const mixed = await other();
-        if (mixed !== null) return fail(mixed.message, mixed.hint);
-        const refused = writes ? await tryIndexWrite(index, Object.keys(namespaces)) : null;
-        return (
-          refused ?? ok(`the index answers${writes ? ' and accepts writes' : ''}; ${has} dimensions, metric ${METRIC}`)
-        );
-      },
-    },
-  ];
+  return groupOf('index', async () => {
+    const index = open();
+    const { dimensions: has, metric, namespaces } = await index.info();
+    const wanted = dimensions();
+    if (has !== wanted) {
+      return fail(
+        `the index has ${has} dimensions, the embeddings have ${wanted}`,
+        'Set EMBEDDING_DIMENSIONS and EMBEDDING_MODEL to what the application uses, or create an index of that dimension.',
+      );
+    }
+    if (metric !== METRIC) {
+      return fail(
+        `the index has the metric ${metric} instead of ${METRIC}`,
+        'Create an index with the metric COSINE and set UPSTASH_VECTOR_REST_URL and _TOKEN to it.',
+      );
+    }
+    const mixed = await other();
+    if (mixed !== null) return fail(mixed.message, mixed.hint);
+    const refused = writes ? await tryIndexWrite(index, Object.keys(namespaces)) : null;
+    return (
+      refused ?? ok(`the index answers${writes ? ' and accepts writes' : ''}; ${has} dimensions, metric ${METRIC}`)
+    );
+  });
 }
 
 /** Removes a missing vector, which a read-only token may not do. Null if the write is allowed. */
@@ -71,93 +66,69 @@ async function tryIndexWrite(
 
 /** Checks the second index, for building vectors beside. Its dimensions depend on the model chosen. `used`: the application's index. */
 export function nextIndexCheck(open: () => Ports['vectors'], used: string | null): CheckGroup {
-  return [
-    {
-      name: 'index-next',
-      run: async () => {
-        const index = open();
-        const info = await index.info().catch((error: unknown) => toAppError(error));
-        if (info instanceof AppError)
-          return fail(info.message, info.hint.replaceAll('UPSTASH_VECTOR_REST_', 'UPSTASH_VECTOR_NEXT_REST_'));
-        if (index.place.index === used) {
-          return warn(
-            'it is the index that the application uses: vectors would not be built beside it',
-            'Set UPSTASH_VECTOR_NEXT_REST_URL and _TOKEN to a second index, or build under a suffix: `npx soulcaster-backup reindex --all --into :SUFFIX --env-file .env`.',
-          );
-        }
-        if (info.metric !== METRIC) {
-          return fail(
-            `the index has the metric ${info.metric} instead of ${METRIC}`,
-            'Create an index with the metric COSINE and set UPSTASH_VECTOR_NEXT_REST_URL and _TOKEN to it.',
-          );
-        }
-        const refused = await tryIndexWrite(index, Object.keys(info.namespaces), 'UPSTASH_VECTOR_NEXT_REST_');
-        return refused ?? ok(`the index answers and accepts writes; ${info.dimensions} dimensions, metric ${METRIC}`);
-      },
-    },
-  ];
+  return groupOf('index-next', async () => {
+    const index = open();
+    const info = await index.info().catch((error: unknown) => toAppError(error));
+    if (info instanceof AppError)
+      return fail(info.message, info.hint.replaceAll('UPSTASH_VECTOR_REST_', 'UPSTASH_VECTOR_NEXT_REST_'));
+    if (index.place.index === used) {
+      return warn(
+        'it is the index that the application uses: vectors would not be built beside it',
+        'Set UPSTASH_VECTOR_NEXT_REST_URL and _TOKEN to a second index, or build under a suffix: `npx soulcaster-backup reindex --all --into :SUFFIX --env-file .env`.',
+      );
+    }
+    if (info.metric !== METRIC) {
+      return fail(
+        `the index has the metric ${info.metric} instead of ${METRIC}`,
+        'Create an index with the metric COSINE and set UPSTASH_VECTOR_NEXT_REST_URL and _TOKEN to it.',
+      );
+    }
+    const refused = await tryIndexWrite(index, Object.keys(info.namespaces), 'UPSTASH_VECTOR_NEXT_REST_');
+    return refused ?? ok(`the index answers and accepts writes; ${info.dimensions} dimensions, metric ${METRIC}`);
+  });
 }
 
 /** Embeds one text, as a re-index would. */
 export function embedderChecks(open: () => Ports['embedder']): CheckGroup {
-  return [
-    {
-      name: 'embedder',
-      run: async () => {
-        const embedder = open();
-        const [vector] = await embedder.embed(['A short text to see whether texts can be embedded.']);
-        const length = vector?.length ?? 0;
-        if (length === embedder.dimensions) return ok(`${embedder.model} embedded a text in ${length} dimensions`);
-        return fail(
-          `${embedder.model} gives ${length} dimensions, not ${embedder.dimensions}`,
-          'Set EMBEDDING_DIMENSIONS to the number that the application uses and that the model supports.',
-        );
-      },
-    },
-  ];
+  return groupOf('embedder', async () => {
+    const embedder = open();
+    const [vector] = await embedder.embed(['A short text to see whether texts can be embedded.']);
+    const length = vector?.length ?? 0;
+    if (length === embedder.dimensions) return ok(`${embedder.model} embedded a text in ${length} dimensions`);
+    return fail(
+      `${embedder.model} gives ${length} dimensions, not ${embedder.dimensions}`,
+      'Set EMBEDDING_DIMENSIONS to the number that the application uses and that the model supports.',
+    );
+  });
 }
 
 /** Checks that the embedder answers and accepts key and model. Embeds nothing. */
 export function embedderReachChecks(open: () => Ports['embedder']): CheckGroup {
-  return [
-    {
-      name: 'embedder',
-      run: async () => {
-        const embedder = open();
-        await embedder.reach();
-        return ok(`${embedder.model} is known, and the key is accepted`);
-      },
-    },
-  ];
+  return groupOf('embedder', async () => {
+    const embedder = open();
+    await embedder.reach();
+    return ok(`${embedder.model} is known, and the key is accepted`);
+  });
 }
 
 /** Checks the application's backend, which is called after a restore. */
 export function backendChecks(open: () => Ports['backend']): CheckGroup {
-  return [
-    {
-      name: 'backend',
-      run: async () =>
-        (await open().healthy())
-          ? ok('GET /health reports that the backend is healthy')
-          : fail(
-              'GET /health does not report that the backend is healthy, or is not Soulcaster’s backend',
-              'Check BACKEND_URL: it must be the address of the backend, not of the dashboard. Then see the log of the backend.',
-            ),
-    },
-  ];
+  return groupOf('backend', async () =>
+    (await open().healthy())
+      ? ok('GET /health reports that the backend is healthy')
+      : fail(
+          'GET /health does not report that the backend is healthy, or is not Soulcaster’s backend',
+          'Check BACKEND_URL: it must be the address of the backend, not of the dashboard. Then see the log of the backend.',
+        ),
+  );
 }
 
 /** For secrets of which only the form can be checked here. `open` throws `config` for an invalid one. */
 export function formCheck(name: string, open: () => unknown, words: string): CheckGroup {
-  return [
-    {
-      name,
-      run: () => {
-        open();
-        return Promise.resolve(ok(words));
-      },
-    },
-  ];
+  return groupOf(name, () => {
+    open();
+    return Promise.resolve(ok(words));
+  });
 }
 
 /**
@@ -170,7 +141,7 @@ export function scratchCheck(
   primary: () => Ports['redis'] | null,
   isDrill: boolean,
 ): CheckGroup {
-  return [{ name, run: () => tryScratch(name, open(), primary(), isDrill) }];
+  return groupOf(name, () => tryScratch(name, open(), primary(), isDrill));
 }
 
 async function tryScratch(
@@ -219,7 +190,7 @@ const SET_KEYS =
 
 /** Checks that the queue accepts the token and signs deliveries with the configured keys. */
 export function queueChecks(open: () => Queue): CheckGroup {
-  return [{ name: 'queue', run: async () => evaluateSigningKeys((await open().health()).signingKeys) }];
+  return groupOf('queue', async () => evaluateSigningKeys((await open().health()).signingKeys));
 }
 
 function evaluateSigningKeys(signingKeys: 'same' | 'stale' | 'different' | 'none'): Observation {

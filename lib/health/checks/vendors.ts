@@ -1,6 +1,6 @@
 import type { HostedProjects, HostedVariables } from '../../ports/hosting.js';
 import type { UpstashAccount } from '../../ports/upstash-account.js';
-import { fail, ok, skipped, warn, type CheckGroup, type Observation } from '../doctor.js';
+import { groupOf, fail, ok, skipped, warn, type CheckGroup, type Observation } from '../doctor.js';
 import { toAppError } from '../../errors.js';
 import { PROVIDERS, type Provider, type ProviderReport, type ProviderStatus } from '../../ports/provider-status.js';
 
@@ -39,22 +39,17 @@ export function accountChecks(
   database: () => string,
   protectedHost: string | null,
 ): CheckGroup {
-  return [
-    {
-      name: 'upstash-account',
-      run: async () => {
-        const { host, name, state } = await open().database(database());
-        if (protectedHost !== null && host !== protectedHost) {
-          return fail(
-            `UPSTASH_REDIS_ID is the database ${name} (${host}), but ${protectedHost} is backed up`,
-            'Set UPSTASH_REDIS_ID to the id of the database of UPSTASH_REDIS_REST_URL (Upstash console, the database, Details).',
-          );
-        }
-        if (state === 'active') return ok(`the key is accepted, and ${name} is active`);
-        return fail(`the database ${name} is ${state}`, 'Check the database in the Upstash console.');
-      },
-    },
-  ];
+  return groupOf('upstash-account', async () => {
+    const { host, name, state } = await open().database(database());
+    if (protectedHost !== null && host !== protectedHost) {
+      return fail(
+        `UPSTASH_REDIS_ID is the database ${name} (${host}), but ${protectedHost} is backed up`,
+        'Set UPSTASH_REDIS_ID to the id of the database of UPSTASH_REDIS_REST_URL (Upstash console, the database, Details).',
+      );
+    }
+    if (state === 'active') return ok(`the key is accepted, and ${name} is active`);
+    return fail(`the database ${name} is ${state}`, 'Check the database in the Upstash console.');
+  });
 }
 
 interface ProviderQuery {
@@ -83,15 +78,12 @@ export function providerChecks({ status, used, region }: ProviderQuery): CheckGr
   // The first check queries all pages at once: each may take its whole time limit.
   const queryAll = (): ReadonlyMap<Provider, Promise<Observation>> =>
     new Map(queried.map((provider) => [provider, observe(status, provider, region)]));
-  return queried.map((provider) => [
-    {
-      name: `status-${provider}`,
-      run: () => {
-        answers ??= queryAll();
-        return answers.get(provider) ?? observe(status, provider, region);
-      },
-    },
-  ]);
+  return queried.map((provider) =>
+    groupOf(`status-${provider}`, () => {
+      answers ??= queryAll();
+      return answers.get(provider) ?? observe(status, provider, region);
+    }),
+  );
 }
 
 async function observe(status: ProviderStatus, provider: Provider, region: string | null): Promise<Observation> {

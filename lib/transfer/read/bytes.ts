@@ -22,24 +22,15 @@ export class Window {
   }
 
   u32be(): number {
-    this.assertBytes(4);
-    const value = this.buffer.readUInt32BE(this.at);
-    this.at += 4;
-    return value;
+    return this.bytes(4).readUInt32BE();
   }
 
   u64be(): bigint {
-    this.assertBytes(8);
-    const value = this.buffer.readBigUInt64BE(this.at);
-    this.at += 8;
-    return value;
+    return this.bytes(8).readBigUInt64BE();
   }
 
   u64le(): bigint {
-    this.assertBytes(8);
-    const value = this.buffer.readBigUInt64LE(this.at);
-    this.at += 8;
-    return value;
+    return this.bytes(8).readBigUInt64LE();
   }
 
   i64le(): bigint {
@@ -47,17 +38,11 @@ export class Window {
   }
 
   u32le(): number {
-    this.assertBytes(4);
-    const value = this.buffer.readUInt32LE(this.at);
-    this.at += 4;
-    return value;
+    return this.bytes(4).readUInt32LE();
   }
 
   doubleLe(): number {
-    this.assertBytes(8);
-    const value = this.buffer.readDoubleLE(this.at);
-    this.at += 8;
-    return value;
+    return this.bytes(8).readDoubleLE();
   }
 
   /** Returns a view: copy the bytes to keep them beyond the next read. */
