@@ -1,4 +1,5 @@
 import { isAscii } from 'node:buffer';
+import type { z } from 'zod';
 
 /** Any JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -19,6 +20,15 @@ export function decodeJson(body: Uint8Array): unknown {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   if (isDeep(bytes)) throw new SyntaxError(`JSON that is nested deeper than ${DEEPEST} levels`);
   return JSON.parse(bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8'));
+}
+
+/** Stored JSON of a known form; null for other JSON, and for what is no JSON. */
+export function parseStored<T>(schema: z.ZodType<T>, body: Uint8Array): T | null {
+  try {
+    return schema.parse(decodeJson(body));
+  } catch {
+    return null;
+  }
 }
 
 /** Whether more than `DEEPEST` brackets are open at a time, not counting those in strings. */

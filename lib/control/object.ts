@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { AppError } from '../errors.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
-import { decodeJson } from '../json.js';
+import { parseStored } from '../json.js';
 import { passOver } from './authenticated-store.js';
 
 /** Each failed swap means that another process has written; after this many in a row the update gives up. */
@@ -43,12 +43,7 @@ export async function updateObject(
  */
 export async function readKnown<T>(store: ObjectStore, name: string, schema: z.ZodType<T>): Promise<T | null> {
   const found = await store.read(name);
-  if (found === null) return null;
-  try {
-    return schema.parse(decodeJson(found.body));
-  } catch {
-    return passOver(store, name, found);
-  }
+  return found === null ? null : (parseStored(schema, found.body) ?? passOver(store, name, found));
 }
 
 /** Of the dated statements about each thing, the newest; of two of the same time, the later in the list. `at`: ISO 8601. */

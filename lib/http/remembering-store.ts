@@ -1,4 +1,4 @@
-import { decodeJson } from '../json.js';
+import { parseStored } from '../json.js';
 import type { ObjectStore, StoredBody, StoredObject } from '../ports/store.js';
 import { isOver, runRecordSchema } from '../runs/model.js';
 
@@ -77,10 +77,6 @@ export function rememberingStore(store: ObjectStore, memory: Memory): ObjectStor
 
 function isFinal(name: string, body: Buffer): boolean {
   if (!RUN_RECORD.test(name)) return false;
-  try {
-    const run = runRecordSchema.parse(decodeJson(body));
-    return isOver(run) && run.hidden !== true;
-  } catch {
-    return false;
-  }
+  const run = parseStored(runRecordSchema, body);
+  return run !== null && isOver(run) && run.hidden !== true;
 }

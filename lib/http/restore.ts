@@ -19,7 +19,7 @@ import {
 import { answerStarted, lockedError } from './run-view.js';
 import { startDrill } from '../restore/drill/run.js';
 import { AppError } from '../errors.js';
-import { decodeJson, encodeJson } from '../json.js';
+import { encodeJson, parseStored } from '../json.js';
 
 /** Body of a restore. Errors quote the description of an invalid field. */
 const restoreBodySchema = z
@@ -165,7 +165,7 @@ export async function useWebhookId({ clock, store }: Needs, id: string): Promise
   const outcome = await store.create(name, encodeJson(document));
   if (outcome.created) return { name, document, etag: outcome.etag };
   const earlier = await store.read(name);
-  throw replayedError(earlier === null ? null : runIn(earlier.body));
+  throw replayedError(earlier === null ? null : (parseStored(useSchema, earlier.body)?.run ?? null));
 }
 
 /** Records the run that a webhook started. A failure is only logged: the run exists. */
@@ -174,14 +174,6 @@ export async function recordRun({ log, store }: Needs, use: WebhookUse, run: str
     await store.swap(use.name, encodeJson({ ...use.document, run }), use.etag);
   } catch (error) {
     log.warn('webhook-run-not-noted', { run, code: error instanceof AppError ? error.code : 'internal' });
-  }
-}
-
-function runIn(body: Uint8Array): string | null {
-  try {
-    return useSchema.parse(decodeJson(body)).run;
-  } catch {
-    return null;
   }
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { assertBelieved, passOver } from '../control/authenticated-store.js';
 import { updateObject } from '../control/object.js';
-import { decodeJson, encodeJson } from '../json.js';
+import { encodeJson, parseStored } from '../json.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
 
 const STATE_NAME = 'guard/state.json';
@@ -202,7 +202,7 @@ export async function changeState(
     let isOther = false;
     await updateObject(store, name, "The guard's record", async (found) => {
       if (keepsUnbelieved) await assertBelieved(store, name);
-      const before = found === null ? EMPTY : parse(found.body);
+      const before = found === null ? EMPTY : (parseStored(stateSchema, found.body) ?? EMPTY);
       isOther = name === STATE_NAME && isOfOtherDatabase(before, own);
       if (isOther) return null;
       const changed = change(before);
@@ -233,13 +233,5 @@ function isOfOtherDatabase({ source }: GuardState, own: string | null): boolean 
 
 async function loadFrom(store: ObjectStore, name: string): Promise<Loaded> {
   const found = await store.read(name);
-  return { name, found, state: found === null ? EMPTY : parse(found.body) };
-}
-
-function parse(body: Buffer): GuardState {
-  try {
-    return stateSchema.parse(decodeJson(body));
-  } catch {
-    return EMPTY;
-  }
+  return { name, found, state: found === null ? EMPTY : (parseStored(stateSchema, found.body) ?? EMPTY) };
 }

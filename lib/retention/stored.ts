@@ -11,7 +11,7 @@ import { findSignatureProblem, type TrustContext } from '../snapshot/trust.js';
 import { readVerification } from '../snapshot/statements.js';
 import { isOurs, type RetentionEntry } from './policy.js';
 import { passOver } from '../control/authenticated-store.js';
-import { decodeJson } from '../json.js';
+import { parseStored } from '../json.js';
 import { runName } from '../runs/records.js';
 
 /** Snapshots read at a time. */
@@ -153,7 +153,7 @@ export function lastSnapshotRunsFailed(runs: readonly RunSummary[]): boolean {
 
 export async function loadRunSummary(store: ObjectStore, id: string): Promise<RunSummary> {
   const found = await store.read(runName(id));
-  const record = found === null ? null : parse(found.body);
+  const record = found === null ? null : parseStored(recordSchema, found.body);
   if (record === null) {
     if (found !== null) passOver(store, runName(id), found);
     const nothing = { kind: null, state: null, finishedAt: null, snapshot: null, wroteManifest: false, failure: null };
@@ -172,14 +172,6 @@ export async function loadRunSummary(store: ObjectStore, id: string): Promise<Ru
     wroteManifest: textIn(result, 'manifestSha256') !== null,
     failure: textIn(error, 'code'),
   };
-}
-
-function parse(body: Buffer): z.infer<typeof recordSchema> | null {
-  try {
-    return recordSchema.parse(decodeJson(body));
-  } catch {
-    return null;
-  }
 }
 
 function textIn(value: unknown, name: string): string | null {

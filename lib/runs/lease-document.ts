@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { passOver } from '../control/authenticated-store.js';
 import { AppError } from '../errors.js';
-import { decodeJson } from '../json.js';
+import { parseStored } from '../json.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
 import { MAX_FENCE } from './model.js';
 
@@ -75,11 +75,7 @@ export async function leaseHolders(store: ObjectStore): Promise<string[]> {
 }
 
 function parse(store: ObjectStore, object: string, found: StoredBody): LeaseDocument | null {
-  try {
-    return leaseSchema.parse(decodeJson(found.body));
-  } catch {
-    return passOver(store, object, found);
-  }
+  return parseStored(leaseSchema, found.body) ?? passOver(store, object, found);
 }
 
 /** When an object was last written, by the store's clock, in milliseconds since the epoch; null if it does not exist. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ignoredObjectsIn, CATALOG_NAME } from '../control/authenticated-store.js';
 import { HIDDEN_WORDS } from '../control/encryption.js';
 import { toAppError } from '../errors.js';
-import { decodeJson, encodeJson } from '../json.js';
+import { encodeJson, parseStored } from '../json.js';
 import type { ObjectStore, Ports, Signer } from '../ports/index.js';
 import type { StoredBody } from '../ports/store.js';
 import { isId } from '../runs/ids.js';
@@ -157,13 +157,8 @@ function objectsOf(id: string): string[] {
 
 /** The valid entries of a catalogue; none where its signatures were checked with other keys. */
 function parseEntries(body: Buffer, signer: Signer): Map<string, KnownEntry> {
-  let catalog: z.infer<typeof catalogSchema>;
-  try {
-    catalog = catalogSchema.parse(decodeJson(body));
-  } catch {
-    return new Map();
-  }
-  if (catalog.accepts !== signer.accepts) return new Map();
+  const catalog = parseStored(catalogSchema, body);
+  if (catalog === null || catalog.accepts !== signer.accepts) return new Map();
   return new Map(catalog.snapshots.filter(isDecrypted).map((entry) => [entry.id, entry]));
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decodeJson } from '../json.js';
+import { parseStored } from '../json.js';
 import type { ObjectStore, Signer } from '../ports/index.js';
 import { isId } from '../runs/ids.js';
 import { runsOf } from '../runs/recent.js';
@@ -128,9 +128,6 @@ function isSame(a: Finding, b: Finding): boolean {
 type Link = z.infer<typeof linkSchema>['previous'];
 
 function readLink(body: Buffer): Link | 'unreadable' {
-  try {
-    return linkSchema.parse(decodeJson(body)).previous;
-  } catch {
-    return 'unreadable';
-  }
+  const parsed = parseStored(linkSchema, body);
+  return parsed === null ? 'unreadable' : parsed.previous;
 }

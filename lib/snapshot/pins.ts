@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { evenUnproven, passOver } from '../control/authenticated-store.js';
 import { newestBy, updateObject } from '../control/object.js';
 import { AppError } from '../errors.js';
-import { decodeJson, encodeJson } from '../json.js';
+import { encodeJson, parseStored } from '../json.js';
 import type { ObjectStore, StoredBody } from '../ports/store.js';
 
 /** `guard/pins.json`: snapshots that are kept regardless of the policy, and forgotten snapshots, with the reasons. */
@@ -107,9 +107,5 @@ function updatePins(store: ObjectStore, edit: (pins: Pins) => Pins | null): Prom
 /** `found` as a list; `NONE` where there is no list, and null for one that cannot be read. */
 async function pinsIn(store: ObjectStore, found: StoredBody | null): Promise<Pins | null> {
   const body = await evenUnproven(store, PINS_NAME, found);
-  try {
-    return body === null ? NONE : pinsSchema.parse(decodeJson(body));
-  } catch {
-    return null;
-  }
+  return body === null ? NONE : parseStored(pinsSchema, body);
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Imported, type Manifest, sha256 } from './manifest.js';
 import { assertNotIgnored, evenUnproven, passOver } from '../control/authenticated-store.js';
 import { newestBy, updateObject } from '../control/object.js';
-import { decodeJson, encodeJson } from '../json.js';
+import { encodeJson, parseStored } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 
 /** Hex digits of a source that are shown. */
@@ -152,9 +152,5 @@ const UNREADABLE: Sources = {};
 
 /** A list that cannot be read counts as empty. */
 function parse(body: Buffer | undefined): Sources {
-  try {
-    return body === undefined ? {} : sourcesSchema.parse(decodeJson(body));
-  } catch {
-    return UNREADABLE;
-  }
+  return body === undefined ? {} : (parseStored(sourcesSchema, body) ?? UNREADABLE);
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { evenUnproven, passOver } from '../control/authenticated-store.js';
 import { updateObject } from '../control/object.js';
 import { AppError } from '../errors.js';
-import { decodeJson, encodeJson } from '../json.js';
+import { encodeJson, parseStored } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import { sourceOf } from './source.js';
 
@@ -270,11 +270,7 @@ async function updateMarks(store: ObjectStore, source: string, edit: (marks: Mar
 
 /** A list that cannot be read counts as one mark of an unknown restore. */
 function parse(body: Buffer, name: string): Omit<LoadedMarks, 'isProven'> {
-  try {
-    return marksSchema.parse(decodeJson(body));
-  } catch {
-    const mark = { run: UNKNOWN_RUN, scope: { all: true as const }, since: 'an unknown time', kind: 'restore' };
-    const kind = `a mark in ${name} that cannot be read, restore`;
-    return { source: null, unfinished: [{ ...mark, kind }], ended: [] };
-  }
+  const kind = `a mark in ${name} that cannot be read, restore`;
+  const unknown: Unfinished = { run: UNKNOWN_RUN, scope: { all: true }, since: 'an unknown time', kind };
+  return parseStored(marksSchema, body) ?? { source: null, unfinished: [unknown], ended: [] };
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { updateObject } from '../control/object.js';
 import { z } from 'zod';
-import { decodeJson, encodeJson } from '../json.js';
+import { encodeJson, parseStored } from '../json.js';
 import type { ObjectStore } from '../ports/store.js';
 import type { IndexPlace } from '../ports/vector-index.js';
 
@@ -159,10 +159,6 @@ async function updateModels(store: ObjectStore, edit: (models: IndexModels) => I
 }
 
 function parseModels(body: Buffer): IndexModels {
-  try {
-    const { besides, namespaces } = modelsSchema.parse(decodeJson(body));
-    return { besides, namespaces };
-  } catch {
-    return NO_MODELS;
-  }
+  const { besides, namespaces } = parseStored(modelsSchema, body) ?? NO_MODELS;
+  return { besides, namespaces };
 }

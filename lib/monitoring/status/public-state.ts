@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { passOver } from '../../control/authenticated-store.js';
 import { toAppError } from '../../errors.js';
-import { decodeJson, encodeJson } from '../../json.js';
+import { encodeJson, parseStored } from '../../json.js';
 import type { ObjectStore, Ports } from '../../ports/index.js';
 import type { OverallState } from './answers.js';
 
@@ -89,11 +89,7 @@ interface Loaded {
 async function load(store: ObjectStore, name: string): Promise<Loaded> {
   const found = await store.read(name);
   if (found === null) return { etag: null, stored: null };
-  try {
-    return { etag: found.etag, stored: storedSchema.parse(decodeJson(found.body)) };
-  } catch {
-    return { etag: found.etag, stored: passOver(store, name, found) };
-  }
+  return { etag: found.etag, stored: parseStored(storedSchema, found.body) ?? passOver(store, name, found) };
 }
 
 /** A date in the future was written by a clock that was ahead: the age is unknown. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { passOver } from '../../control/authenticated-store.js';
 import { overwriteObject } from '../../control/object.js';
-import { decodeJson, encodeJson } from '../../json.js';
+import { encodeJson, parseStored } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { isFromSource } from '../../runs/fit.js';
 import { isId } from '../../runs/ids.js';
@@ -50,16 +50,8 @@ export async function* drills(store: ObjectStore, own: string | null): AsyncGene
   for (const name of names.reverse()) {
     const found = await store.read(name);
     if (found === null) continue;
-    const parsed = drillSchema.safeParse(parseOrNull(found.body));
-    if (!parsed.success) passOver(store, name, found);
-    else if (isFromSource(parsed.data, own)) yield parsed.data;
-  }
-}
-
-function parseOrNull(body: Buffer): unknown {
-  try {
-    return decodeJson(body);
-  } catch {
-    return null;
+    const drill = parseStored(drillSchema, found.body);
+    if (drill === null) passOver(store, name, found);
+    else if (isFromSource(drill, own)) yield drill;
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { decodeJson } from '../../json.js';
+import { parseStored } from '../../json.js';
 import type { ObjectStore } from '../../ports/store.js';
 import { timeOfId } from '../../runs/ids.js';
 import { runName } from '../../runs/records.js';
@@ -139,9 +139,5 @@ function isOld({ reference }: ObsoleteContext, time: number, days: number): bool
 
 async function readAs<T>(store: ObjectStore, name: string, schema: z.ZodType<T>): Promise<T | null> {
   const found = await store.read(name);
-  try {
-    return found === null ? null : schema.parse(decodeJson(found.body));
-  } catch {
-    return null;
-  }
+  return found === null ? null : parseStored(schema, found.body);
 }
