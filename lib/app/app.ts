@@ -144,7 +144,7 @@ function otherStores(env: Environment, { firstStore, inMemory }: Replacements, l
   const first = (): ObjectStore => connect(firstEnv, ['store'], { log }).store;
   const otherErasures = { store: first, isFirst: true, onUnread: onErasuresUnread };
   if (inMemory === true) return { otherErasures };
-  return { marksElsewhere: () => firstOrNull(first), firstStore: first, onNotMarked, otherErasures };
+  return { marksElsewhere: () => orNull(first), firstStore: first, onNotMarked, otherErasures };
 }
 
 /** The erasure list of the second store, for work on the first. */
@@ -165,24 +165,20 @@ export function otherErasures(
 
 /** The store that may hold further marks: the second store or, with `replica`, the first. */
 export function otherMarkStore(env: Environment, log: Ports['log'], replica = false): () => ObjectStore | null {
-  return () => (replica ? firstOrNull(() => connect(env, ['store'], { log }).store) : secondStoreOrNull(env, log));
+  return () => (replica ? orNull(() => connect(env, ['store'], { log }).store) : secondStoreOrNull(env, log));
 }
 
-function firstOrNull(first: () => ObjectStore): ObjectStore | null {
+/** Null if there is no such store or it is not usable, which `doctor` reports. */
+function orNull(open: () => ObjectStore | null): ObjectStore | null {
   try {
-    return first();
+    return open();
   } catch {
     return null;
   }
 }
 
-/** Null if there is no second store or it is not usable, which `doctor` reports. */
 function secondStoreOrNull(env: Environment, log: Ports['log']): ObjectStore | null {
-  try {
-    return wantsReplica(env) ? connectReplica(env, log) : null;
-  } catch {
-    return null;
-  }
+  return orNull(() => (wantsReplica(env) ? connectReplica(env, log) : null));
 }
 
 /** The whole program, for commands that require index and embedder. Throws `config` naming everything that is missing. */

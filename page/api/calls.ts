@@ -21,54 +21,35 @@ const SNAPSHOTS = 500;
 type Query = Readonly<Record<string, string | number | null | undefined>>;
 
 /** The calls that the page makes, typed. */
-export interface Api {
-  readonly status: () => Promise<Status>;
-  readonly snapshots: () => Promise<SnapshotList>;
-  readonly projects: () => Promise<ProjectList>;
-  readonly runs: (query: Query) => Promise<RunPage>;
-  readonly run: (id: string) => Promise<RunView>;
-  readonly cancel: (id: string) => Promise<RunView>;
-  readonly snapshot: (id: string) => Promise<SnapshotDetail>;
-  readonly keys: (id: string, query: Query) => Promise<KeyPage>;
-  readonly value: (id: string, key: string) => Promise<KeyValue>;
-  readonly diff: (id: string, query: Query) => Promise<DiffView>;
-  readonly download: (id: string, query: Query) => Promise<Blob>;
-  readonly pin: (id: string, pinned: boolean, reason?: string) => Promise<unknown>;
-  readonly accept: (id: string, reason: string) => Promise<unknown>;
-  readonly acknowledge: (code: string, subject: string, reason: string) => Promise<unknown>;
-  readonly testAlert: () => Promise<{ readonly outcome: string; readonly error: { readonly message: string } | null }>;
-  readonly backup: () => Promise<Started>;
-  readonly verify: (snapshot: string) => Promise<Started>;
-  readonly restore: (order: RestoreOrder) => Promise<Started>;
-  readonly reindex: (order: ReindexOrder) => Promise<Started>;
-  readonly drill: () => Promise<Started>;
-}
+export type Api = ReturnType<typeof createApi>;
 
-export function createApi(client: Client): Api {
+export function createApi(client: Client) {
   const get = <T>(path: string, query: Query = {}) => client.get(path + queryText(query)) as Promise<T>;
   const post = <T>(path: string, body?: object) => client.post(path, body) as Promise<T>;
   const of = (id: string): string => `/api/snapshots/${encodeURIComponent(id)}`;
   return {
-    status: () => get('/api/status'),
-    snapshots: () => get('/api/snapshots', { limit: SNAPSHOTS }),
-    projects: () => get('/api/status', { view: 'projects' }),
-    runs: (query) => get('/api/runs', query),
-    run: (id) => get(`/api/runs/${encodeURIComponent(id)}`),
-    cancel: (id) => post(`/api/runs/${encodeURIComponent(id)}/cancel`),
-    snapshot: (id) => get(of(id)),
-    keys: (id, query) => get(`${of(id)}/keys`, query),
-    value: (id, key) => get(`${of(id)}/keys/value`, { key }),
-    diff: (id, query) => get(`${of(id)}/diff`, query),
-    download: (id, query) => client.file(`${of(id)}/download${queryText(query)}`),
-    pin: (id, pinned, reason) => post(`${of(id)}/pin`, reason === undefined ? { pinned } : { pinned, reason }),
-    accept: (id, reason) => post(`${of(id)}/accept`, { reason }),
-    acknowledge: (code, subject, reason) => post('/api/alerts/acknowledge', { code, subject, reason }),
-    testAlert: () => post('/api/alerts/test'),
-    backup: () => post('/api/backup'),
-    verify: (snapshot) => post('/api/verify', { snapshot }),
-    restore: (order) => post('/api/restore', order),
-    reindex: (order) => post('/api/reindex', order),
-    drill: () => post('/api/drill'),
+    status: () => get<Status>('/api/status'),
+    snapshots: () => get<SnapshotList>('/api/snapshots', { limit: SNAPSHOTS }),
+    projects: () => get<ProjectList>('/api/status', { view: 'projects' }),
+    runs: (query: Query) => get<RunPage>('/api/runs', query),
+    run: (id: string) => get<RunView>(`/api/runs/${encodeURIComponent(id)}`),
+    cancel: (id: string) => post<RunView>(`/api/runs/${encodeURIComponent(id)}/cancel`),
+    snapshot: (id: string) => get<SnapshotDetail>(of(id)),
+    keys: (id: string, query: Query) => get<KeyPage>(`${of(id)}/keys`, query),
+    value: (id: string, key: string) => get<KeyValue>(`${of(id)}/keys/value`, { key }),
+    diff: (id: string, query: Query) => get<DiffView>(`${of(id)}/diff`, query),
+    download: (id: string, query: Query) => client.file(`${of(id)}/download${queryText(query)}`),
+    pin: (id: string, pinned: boolean, reason?: string) =>
+      post(`${of(id)}/pin`, reason === undefined ? { pinned } : { pinned, reason }),
+    accept: (id: string, reason: string) => post(`${of(id)}/accept`, { reason }),
+    acknowledge: (code: string, subject: string, reason: string) =>
+      post('/api/alerts/acknowledge', { code, subject, reason }),
+    testAlert: () => post<{ outcome: string; error: { message: string } | null }>('/api/alerts/test'),
+    backup: () => post<Started>('/api/backup'),
+    verify: (snapshot: string) => post<Started>('/api/verify', { snapshot }),
+    restore: (order: RestoreOrder) => post<Started>('/api/restore', order),
+    reindex: (order: ReindexOrder) => post<Started>('/api/reindex', order),
+    drill: () => post<Started>('/api/drill'),
   };
 }
 
