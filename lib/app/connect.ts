@@ -15,7 +15,7 @@ import { upstashRedis } from '../services/upstash-redis/redis.js';
 import { vercelRest } from '../services/vercel/hosting.js';
 import { protectedDatabase } from './connect/database.js';
 import { connectEmbedder, connectVectors, type RetryOption } from './connect/indexes.js';
-import { connectSigner, connectStore } from './connect/stores.js';
+import { connectSigner, connectStore, hasSecondStore } from './connect/stores.js';
 import { SCHEDULE_CRON } from '../monitoring/schedulers.js';
 import { isSet, loadConfig, loadTarget, wantsQueue, type Config, type Environment, type Section } from './config.js';
 import { overlayStore } from '../control/overlay-store.js';
@@ -101,7 +101,8 @@ export function connect<K extends PortName>(
     log,
     redis: () => connectRedis(config.redis, retry),
     store: () => {
-      const store = connectStore(config, log());
+      const connected = connectStore(config, log());
+      const store = hasSecondStore(env) ? { ...connected, isSecond: true } : connected;
       const kept = replacements.inMemory === true ? overlayStore(store, clock) : store;
       return replacements.wrapStore?.(kept) ?? kept;
     },

@@ -104,11 +104,8 @@ export async function verifySnapshot(
     storeApp(runEnvironment(env, inMemory || options.local === true), { log: context.log, inMemory });
   const trust = await trustContext(open(false).ports, protectedDatabase(env).source);
   const id = await chooseSnapshot(context, trust, wanted);
-  const { app, run, unrecorded } = await carryOutReadOnly(
-    context,
-    open,
-    ({ engine }) => startVerify(engine, id, 'cli'),
-    options.replica === true,
+  const { app, run, unrecorded } = await carryOutReadOnly(context, open, ({ engine }) =>
+    startVerify(engine, id, 'cli'),
   );
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);

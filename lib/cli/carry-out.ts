@@ -32,10 +32,9 @@ export function runEnvironment(env: Environment, local: boolean): Environment {
 /**
  * Runs to the end and returns the record: works in this process or, with a queue, publishes the first attempt and follows the
  * run. Throws `locked` if another run holds the lease, `interrupted` if following is interrupted.
- * `replica`: the run works on the second store.
  */
-export async function carryOut(context: Context, app: Runner, started: Started, replica = false): Promise<RunRecord> {
-  if (!started.started) throw await leaseHeldError(app.ports.store, started, undefined, replica);
+export async function carryOut(context: Context, app: Runner, started: Started): Promise<RunRecord> {
+  if (!started.started) throw await leaseHeldError(app.ports.store, started);
   const { id } = started.run;
   context.note(`run ${id}: ${app.queued ? 'handed over to the queue' : 'running in this process'}`);
   if (!app.queued) return workInProcess(context, app, id);
@@ -160,9 +159,8 @@ export async function carryOutReadOnly<A extends Runner & { readonly ports: { re
   context: Context,
   open: (inMemory: boolean) => A,
   start: (app: A) => Promise<Started>,
-  replica = false,
 ): Promise<CarriedOut<A>> {
-  const recorded = await tryRecorded(context, open(false), start, replica);
+  const recorded = await tryRecorded(context, open(false), start);
   if (typeof recorded !== 'string') return recorded;
   context.note(`warning: ${recorded}: this command keeps its state in memory and works without a lock`);
   const app = open(true);
@@ -174,11 +172,10 @@ async function tryRecorded<A extends Runner & { readonly ports: { readonly signe
   context: Context,
   app: A,
   start: (app: A) => Promise<Started>,
-  replica: boolean,
 ): Promise<CarriedOut<A> | string> {
   if (!canSign(app.ports.signer)) return 'only a public signing key is set, so nothing can be recorded';
   try {
-    const run = await carryOut(context, app, await start(app), replica);
+    const run = await carryOut(context, app, await start(app));
     const error = errorOfRun(run);
     return isWriteRefusal(error) ? refusalReason(error) : { app, run, unrecorded: null };
   } catch (error) {

@@ -103,7 +103,7 @@ async function performRestore(
   const started = await startRestore(app.engine, prepared).catch((error: unknown) => {
     throw isWriteRefusal(error) ? notStartedError(error, again, replica) : error;
   });
-  const ended = await carryOut(context, app, started, replica).catch(async (error: unknown) => {
+  const ended = await carryOut(context, app, started).catch(async (error: unknown) => {
     throw isWriteRefusal(error) && started.started
       ? await stoppedError(store, started.run.id, error, again, replica)
       : error;

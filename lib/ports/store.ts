@@ -30,6 +30,8 @@ export type CreateResult = { readonly created: true; readonly etag: string } | {
  * `store-unavailable` (transient: unreachable, throttled, 5xx), `store-unsafe` (the store ignores conditional writes).
  */
 export interface ObjectStore {
+  /** Whether this is the second store: commands in messages then have the option --replica. Absent: it is not. */
+  readonly isSecond?: boolean;
   /**
    * The object, or null if there is none. An object larger than any that this program writes is not read: its body is
    * returned empty, which every reader rejects.

@@ -9,10 +9,7 @@ import { isOver } from './model.js';
 import { recentRuns, runsOf } from './recent.js';
 import { runName } from './records.js';
 
-interface Needs extends Pick<Ports, 'clock' | 'store'> {
-  /** Whether `store` is the second store: messages then name the option --replica. */
-  readonly isReplica?: boolean;
-}
+type Needs = Pick<Ports, 'clock' | 'store'>;
 
 export interface LeaseTimes {
   /** An attempt that has not renewed for this long counts as dead, in milliseconds. */
@@ -167,7 +164,7 @@ function freedDocument(document: LeaseDocument): LeaseDocument {
 
 /** Null when the claim may proceed, else the refusal; `changed` when the lease must be read again. */
 async function checkClaim(
-  { isReplica, store }: Needs,
+  { store }: Needs,
   name: string,
   { document, exists }: ReadLease,
   claimant: string,
@@ -178,7 +175,7 @@ async function checkClaim(
     const age = await ageOf(store, leaseObject(name));
     if (age === null) return 'changed';
     if (age >= patienceMs) return null;
-    throw unreadableLeaseError(name, patienceMs - age, isReplica);
+    throw unreadableLeaseError(name, patienceMs - age, store);
   }
   const { holder, leg: attempt } = document;
   const ownRun = holder === claimant;
@@ -213,10 +210,10 @@ export function unlockCommand(name: string, replica = false): string {
   return `npx soulcaster-backup unlock ${name} --yes${replica ? ' --replica' : ''} --env-file .env`;
 }
 
-function unreadableLeaseError(name: string, waitMs: number, isReplica?: boolean): AppError {
+function unreadableLeaseError(name: string, waitMs: number, { isSecond }: ObjectStore): AppError {
   const seconds = Math.ceil(waitMs / 1000);
   return new AppError('locked', `The lease ${leaseObject(name)} cannot be read, so it is not known who holds it`, {
-    hint: `If nothing is running, end it: \`${unlockCommand(name, isReplica)}\`. Otherwise wait: if it is not changed, it can be taken in ${seconds} s.`,
+    hint: `If nothing is running, end it: \`${unlockCommand(name, isSecond)}\`. Otherwise wait: if it is not changed, it can be taken in ${seconds} s.`,
     retryAfterMs: waitMs,
   });
 }
@@ -258,15 +255,11 @@ export const PREFIX_HINT = 'For runs at the same time, give each database anothe
 
 /**
  * Names the holder, its phase, its last renewal, when the lease can be taken, and how to end it, unless it is a run of another
- * database. `replica`: `store` is the second store.
+ * database.
  */
-export async function leaseHeldError(
-  store: ObjectStore,
-  held: Held,
-  then = 'start again',
-  replica = false,
-): Promise<AppError> {
+export async function leaseHeldError(store: ObjectStore, held: Held, then = 'start again'): Promise<AppError> {
   const { holder, lease, ageMs, otherSource, waitMs } = held;
+  const replica = store.isSecond === true;
   const [run] = await runsOf(store, [holder]).catch(() => []);
   const whose = otherSource === undefined ? '' : ` of ${otherDatabaseWords(otherSource)}`;
   const who = run === undefined ? holder : `run ${holder}, a ${traitsOf(run.kind).title}${whose} (${run.phase})`;

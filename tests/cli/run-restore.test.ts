@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fullApp } from '../../lib/app/app.js';
-import { backup } from '../../lib/cli/backup.js';
+import { connect } from '../../lib/app/connect.js';
+import { backup, verify } from '../../lib/cli/backup.js';
 import { restore } from '../../lib/cli/restore.js';
 import { requestOf, type RestoreOptions } from '../../lib/cli/restore/request.js';
 import { showRun } from '../../lib/cli/run.js';
 import { forget } from '../../lib/cli/snapshots.js';
 import { storeEnvironment } from '../../lib/app/connect/stores.js';
+import { prune } from '../../lib/cli/upkeep.js';
 import { cancel, unlock } from '../../lib/cli/unlock.js';
-import { updateObject } from '../../lib/control/object.js';
+import { overwriteObject, updateObject } from '../../lib/control/object.js';
 import { decodeJson, encodeJson } from '../../lib/json.js';
 import { prepareRestore, startRestore } from '../../lib/restore/start.js';
 import { contextOf, startDatabase, type Database } from '../control/odd-store.js';
@@ -113,4 +115,23 @@ describe('a restore that died over the second store', () => {
     expect(document).toMatchObject({ run: holder, cancelled: true });
     expect((await said((context) => restore(context, snapshot, { ...RESTORE, replica: true }))).code).toBe(0);
   });
+
+  it.each<[string, (context: ReturnType<typeof contextOf>) => Promise<number>]>([
+    ['database', (context) => restore(context, snapshot, { ...RESTORE, replica: true })],
+    ['verify', (context) => verify(context, snapshot, { replica: true })],
+    ['prune', (context) => prune(context, { replica: true })],
+  ])(
+    'is refused while the lease %s of that store cannot be read, and the refusal names the command that ends it',
+    async (lease, work) => {
+      const { store } = connect(storeEnvironment(env, true), ['store']);
+      const name = `leases/${lease}.json`;
+      await store.remove(name);
+      await overwriteObject(store, name, Buffer.from('{"holder": 7}'));
+      await expect(said(work)).rejects.toMatchObject({
+        code: 'locked',
+        hint: expect.stringContaining(`\`npx soulcaster-backup unlock ${lease} --yes --replica --env-file .env\``),
+      });
+      await store.remove(name);
+    },
+  );
 });

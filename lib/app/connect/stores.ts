@@ -26,7 +26,16 @@ export function storeEnvironment(env: Environment, replica: boolean | undefined)
   if (replica !== true) return env;
   loadConfig(env, ['replica']);
   const swapped = Object.fromEntries(STORE_NAMES.map((name) => [name, env[`REPLICA_${name}`]]));
-  return { ...env, ...swapped, BACKUP_STORE: env['BACKUP_REPLICA_STORE'], BACKUP_REPLICA_STORE: '', QSTASH_TOKEN: '' };
+  const none = { BACKUP_REPLICA_STORE: '', QSTASH_TOKEN: '' };
+  return { ...env, ...swapped, BACKUP_STORE: env['BACKUP_REPLICA_STORE'], ...none, [SECOND]: 'yes' };
+}
+
+/** Set in an environment that has the second store in place of the first. */
+const SECOND = 'BACKUP_STORE_IS_SECOND';
+
+/** Whether the environment has the second store in place of the first. */
+export function hasSecondStore(env: Environment): boolean {
+  return env[SECOND] === 'yes';
 }
 
 /** The second store without retries. */
@@ -56,7 +65,7 @@ export async function connectBucket(config: Config<'store'>['store'], place: Buc
 
 /** The second store, with retries and authenticated control state. Throws `config` if it is not fully configured. */
 export function connectReplica(env: Environment, log: Log): ObjectStore {
-  return authenticateStore(connectPlainReplica(env), loadConfig(env, ['keys', 'control']), log);
+  return { ...authenticateStore(connectPlainReplica(env), loadConfig(env, ['keys', 'control']), log), isSecond: true };
 }
 
 /** The first store, with retries and authenticated control state. */

@@ -21,7 +21,7 @@ afterEach(async () => {
   await second?.remove();
 });
 const store = (): ObjectStore => (first as FolderStore).store;
-const replica = (): ObjectStore => (second as FolderStore).store;
+const replica = (): ObjectStore => ({ ...(second as FolderStore).store, isSecond: true });
 
 function copy(options: Partial<ReplicateOptions> = {}, to = replica(), from = store(), clock = noon()) {
   const ports = { clock, log: silentLog(), own: null, signer: UNSIGNED, store: from, replica: to };
