@@ -75,10 +75,15 @@ export function snapshotName({ file, snapshot }: Pick<DryRunResult, 'file' | 'sn
 }
 
 /** Warnings about the snapshot: a doubtful one can be restored by its id, and the operator must know. */
-export function doubtWords({ file, names, snapshot, staysMarked }: DryRunResult): string[] {
+export function doubtWords({ accepted, file, names, snapshot, staysMarked }: DryRunResult): string[] {
   const { doubts, unsaved } = names.snapshot;
+  const why = doubts.map(printable).join('; ');
+  const doubtful =
+    accepted === null
+      ? `Snapshot ${snapshot} is doubtful: ${why}.`
+      : `Snapshot ${snapshot} was accepted at ${accepted.at} by ${printable(accepted.by)}: ${printable(accepted.reason)}. Its doubts: ${why}.`;
   return [
-    ...(doubts.length === 0 ? [] : [`Snapshot ${snapshot} is doubtful: ${doubts.map(printable).join('; ')}.`]),
+    ...(doubts.length === 0 ? [] : [doubtful]),
     ...(staysMarked ? [markedWords(snapshot)] : []),
     ...(unsaved === null ? [] : [`Not in ${snapshotName({ file, snapshot })}: ${printable(unsaved)}.`]),
   ];

@@ -19,7 +19,7 @@ import type { VectorScope } from './model.js';
 import { enterPhase } from './checkpoint.js';
 import { addProof, isProven, noProof } from './proof.js';
 import { isOwnKey } from './target.js';
-import { clearUnfinished, staysMarked } from './unfinished.js';
+import { acceptanceOf, clearUnfinished, staysMarked } from './unfinished.js';
 import { namesOf } from './result.js';
 import { tidyUp } from './working-objects.js';
 import { failureOf, stateOf } from './verdict.js';
@@ -79,6 +79,7 @@ export async function reportStep(ports: RestorePorts, attempt: Attempt): Promise
     united,
     proof,
     gone,
+    accepted: await acceptanceOf(ports.store, context),
     staysMarked: marked,
     projects,
     spent,

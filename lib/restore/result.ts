@@ -3,6 +3,7 @@ import type { Json } from '../json.js';
 import type { RedisPort } from '../ports/redis.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { unsavedWords } from '../snapshot/ledger.js';
+import { acceptanceSchema } from '../snapshot/statements.js';
 import { doubtsOf } from '../snapshot/summary.js';
 import { plainLabel, shortSource, sourceOf } from '../snapshot/source.js';
 import { restoreInputSchema, vectorScopeSchema } from './model.js';
@@ -35,6 +36,8 @@ const namesSchema = z.object({ database: database.extend({ host: z.string().null
 /** The result of a dry run. */
 const dryRunSchema = restoreInputSchema.extend({
   names: namesSchema,
+  /** Who accepted the snapshot in spite of its doubts, and why; null if nobody did. */
+  accepted: acceptanceSchema.pick({ at: true, by: true, reason: true }).nullable().default(null),
   /** Whether the database stays marked as unfinished: the snapshot was taken during a restore. */
   staysMarked: z.boolean().default(false),
   plan: planSchema,

@@ -1,6 +1,6 @@
 import { toAppError } from '../errors.js';
 import type { Clock, Log, ObjectStore, RedisPort } from '../ports/index.js';
-import { readAcceptance } from '../snapshot/statements.js';
+import { type Acceptance, readAcceptance } from '../snapshot/statements.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { projectLabel } from '../snapshot/counts.js';
 import { lacksSavableKeys } from '../snapshot/ledger.js';
@@ -110,9 +110,17 @@ export async function staysMarked(
   store: ObjectStore,
   { manifest, state }: Pick<RestoreContext, 'manifest' | 'state'>,
 ): Promise<boolean> {
-  if (!doubtsOf(manifest).some(isHalfRestoredDoubt)) return false;
+  return doubtsOf(manifest).some(isHalfRestoredDoubt) && (await acceptanceOf(store, { manifest, state })) === null;
+}
+
+/** The acceptance of the snapshot, where it has doubts; null where it has none, or nobody accepted it. */
+export async function acceptanceOf(
+  store: ObjectStore,
+  { manifest, state }: Pick<RestoreContext, 'manifest' | 'state'>,
+): Promise<Acceptance | null> {
+  if (doubtsOf(manifest).length === 0) return null;
   const accepted = await readAcceptance(store, manifest.id);
-  return accepted?.snapshot !== manifest.id || accepted.manifestSha256 !== state.manifestSha256;
+  return accepted?.snapshot === manifest.id && accepted.manifestSha256 === state.manifestSha256 ? accepted : null;
 }
 
 function covers({ input: { mode, scope, snapshot }, manifest }: What, mark: Unfinished): boolean {

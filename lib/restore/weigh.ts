@@ -14,7 +14,7 @@ import type { PlanResult } from './plan-task.js';
 import { isInVectors, projectsOf } from './scope.js';
 import { enterSafety, type Saved } from './safety.js';
 import { tidyUpPlan } from './working-objects.js';
-import { staysMarked } from './unfinished.js';
+import { acceptanceOf, staysMarked } from './unfinished.js';
 import { misplacedFinder } from './unite/moves.js';
 import { countJoins, countLeaves } from './user-projects.js';
 import { blockedFailure, stateOf } from './verdict.js';
@@ -130,7 +130,9 @@ export async function concludeStep(ports: RestorePorts, attempt: Attempt): Promi
     spent = addSpent(spent, (result as unknown as PlanResult).spent);
   await tidyUpPlan(ports.store, attempt.run.id);
   const names = namesOf(ports, manifest, input.target);
-  const result = { ...input, names, staysMarked: marked, plan, spent, milliseconds: ports.clock.now() - startedAt };
+  const accepted = await acceptanceOf(ports.store, context);
+  const milliseconds = ports.clock.now() - startedAt;
+  const result = { ...input, names, accepted, staysMarked: marked, plan, spent, milliseconds };
   const error = objectionTo(input, state) ?? blockedFailure(input, state);
   return { to: 'end', state: error === null ? 'succeeded' : stateOf(error), result, error };
 }

@@ -34,6 +34,7 @@ const DRY: DryRunResult = {
       unsaved: null,
     },
   },
+  accepted: null,
   staysMarked: false,
   plan: noPlan(),
   spent: { commands: 100_000, requests: 200 },

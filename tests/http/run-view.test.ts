@@ -76,6 +76,14 @@ describe('a plan as the API shows it', () => {
     ]);
   });
 
+  it('says of a snapshot that was accepted who accepted it, and why', () => {
+    const names = { ...NAMES, snapshot: { ...NAMES.snapshot, doubts: ['it has 76 keys, there were 226'] } };
+    const accepted = { at: '2026-11-28T11:00:00Z', by: 'ops', reason: 'wanted' };
+    expect(viewOf({}, { names, accepted }).notes).toEqual([
+      `Snapshot ${SNAPSHOT} was accepted at 2026-11-28T11:00:00Z by ops: wanted. Its doubts: it has 76 keys, there were 226.`,
+    ]);
+  });
+
   it('has no notes without a reason, and without a plan', () => {
     expect(viewOf({}).notes).toEqual([]);
     expect(viewOf({}, { plan: null }).notes).toEqual([]);

@@ -30,9 +30,14 @@ it('accepting a snapshot ends its marks in both stores, so that the next snapsho
     const started = await startSnapshot(bench.engine(parts), 'cli');
     const { error, id } = await bench.work(started.started ? started.run.id : '', parts);
     expect(error?.code).toBe('doubtful');
+    const planned = async () => (await bench.restore(id, { dryRun: true, confirm: null })).result;
+    expect(await planned()).toMatchObject({ accepted: null, staysMarked: true });
     const words = { by: 'me', reason: 'looked at the data', ...parts };
     const { ended } = await acceptSnapshot(trustIn(bench.folder.store, { own }), id, words);
     expect(ended).toEqual([run]);
+    const accepted = { by: 'me', reason: 'looked at the data' };
+    expect(await planned()).toMatchObject({ accepted, staysMarked: false });
+    expect((await bench.restore(id)).result).toMatchObject({ accepted });
     expect([await unfinishedOf(bench.folder.store, own), await unfinishedOf(second.store, own)]).toEqual([[], []]);
     expect((await bench.snapshot(parts)).doubts ?? []).toEqual([]);
   } finally {
