@@ -9,8 +9,7 @@ import { MAX_FENCE } from './model.js';
 const LEASES = 'leases/';
 const SUFFIX = '.json';
 
-/** `leases/{name}.json`. Durations are in milliseconds; the age of a lease is measured by the store's clock. */
-const leaseSchema = z.object({
+const common = {
   /** The run that has the lease; null when it is free. */
   holder: z.string().nullable(),
   /** Token of the attempt in progress; null while the run waits for its next one. */
@@ -21,6 +20,11 @@ const leaseSchema = z.object({
    * of older versions.
    */
   series: z.string().optional(),
+};
+
+/** `leases/{name}.json`. Durations are in milliseconds; the age of a lease is measured by the store's clock. */
+const leaseSchema = z.object({
+  ...common,
   /** After this long without a renewal another attempt of the same run may take over. */
   legTtlMs: z.number().nonnegative(),
   /** After this long without a renewal any run may take the lease. */
@@ -29,6 +33,11 @@ const leaseSchema = z.object({
   beat: z.string(),
 });
 export type LeaseDocument = z.infer<typeof leaseSchema>;
+
+/** As the versions of November 2026 wrote it at first; their times are by the writer's clock and are ignored. */
+const formerSchema = z
+  .object({ ...common, legUntil: z.number(), expiresAt: z.number() })
+  .transform(({ fence, holder, leg }) => ({ fence, holder, leg, legTtlMs: 60_000, holdMs: 15 * 60_000, beat: '' }));
 
 export interface ReadLease {
   readonly exists: boolean;
@@ -75,7 +84,7 @@ export async function leaseHolders(store: ObjectStore): Promise<string[]> {
 }
 
 function parse(store: ObjectStore, object: string, found: StoredBody): LeaseDocument | null {
-  return parseStored(leaseSchema, found.body) ?? passOver(store, object, found);
+  return parseStored(z.union([leaseSchema, formerSchema]), found.body) ?? passOver(store, object, found);
 }
 
 /** When an object was last written, by the store's clock, in milliseconds since the epoch; null if it does not exist. */

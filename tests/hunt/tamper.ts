@@ -77,7 +77,7 @@ function forge(world: World, kind: ObjectKind, pick: number): string | null {
         by: 'x',
       },
     ],
-    lease: ['leases/database.json', { holder: id, leg: 'x', fence: 99, legTtlMs: 9e12, holdMs: 9e12, beat: 'x' }],
+    lease: ['leases/database.json', { holder: id, leg: 'x', fence: 99, legUntil: 9e12, expiresAt: 9e12 }],
     run: [
       `runs/${id}/run.json`,
       {

@@ -48,6 +48,25 @@ describe.each(SKEWS)('a clock that is off by %d ms', (skew) => {
   });
 });
 
+describe('a lease of an earlier version', () => {
+  const former = { leg: 'x', fence: 7, legUntil: 0, expiresAt: 0 };
+
+  it.each([0, Date.parse('2099-01-01')])('expires by its age, not by its dates (%d)', async (expiresAt) => {
+    await put(encodeJson({ ...former, holder: 'a', legUntil: expiresAt, expiresAt }));
+    expect(await claimLease(machine(0), 'database', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
+    await bench.clock.advance(60_000);
+    expect(await claimLease(machine(0), 'database', 'b', TIMES)).toMatchObject({ granted: false, holder: 'a' });
+    await bench.clock.advance(14 * 60_000);
+    expect(granted(await claimLease(machine(0), 'database', 'b', TIMES)).document.fence).toBe(8);
+  });
+
+  it('goes to the next attempt of its own run after a minute', async () => {
+    await put(encodeJson({ ...former, holder: 'a' }));
+    await bench.clock.advance(60_000);
+    granted(await claimLease(machine(0), 'database', 'a', TIMES));
+  });
+});
+
 describe('a lease with a far too long hold time', () => {
   it('expires after a quarter of an hour if its holder has no record', async () => {
     const lease = { holder: 'nobody', leg: null, fence: 1, legTtlMs: 1e15, holdMs: 1e15, beat: 'x' };
