@@ -1,3 +1,5 @@
+import { isSet } from '../app/config.js';
+import { functionsCanOpen } from '../app/settings.js';
 import { fullApp, storeApp, type StoreApp } from '../app/app.js';
 import { deploymentOf, protectedDatabase } from '../app/connect/database.js';
 import type { Encryptor } from '../ports/crypto.js';
@@ -100,12 +102,17 @@ export async function verifySnapshot(
   options: VerifyOptions,
 ): Promise<AppError | null> {
   const env = storeEnvironment(context.env, options.replica);
+  // Only this process reads every line if the identity is here and not with the functions.
+  const isLocal = options.local === true || (isSet(env, 'BACKUP_AGE_IDENTITY') && !functionsCanOpen(env));
   const open = (inMemory: boolean): StoreApp =>
-    storeApp(runEnvironment(env, inMemory || options.local === true), { log: context.log, inMemory });
+    storeApp(runEnvironment(env, inMemory || isLocal), { log: context.log, inMemory });
   const trust = await trustContext(open(false).ports, protectedDatabase(env).source);
   const id = await chooseSnapshot(context, trust, wanted);
-  const { app, run, unrecorded } = await carryOutReadOnly(context, open, ({ engine }) =>
-    startVerify(engine, id, 'cli'),
+  const { app, run, unrecorded } = await carryOutReadOnly(
+    context,
+    open,
+    ({ engine }) => startVerify(engine, id, 'cli'),
+    id,
   );
   const parsed = resultSchema.safeParse(run.result);
   const error = errorOfRun(run);

@@ -11,6 +11,9 @@ import { leaseHeldError } from '../runs/lease.js';
 import { viewRun } from '../runs/summary.js';
 import { loadRun } from '../runs/records.js';
 import { fieldsOf } from '../runs/traits.js';
+import { assertBelieved, CATALOG_NAME } from '../control/authenticated-store.js';
+import { loadManifest, sha256 } from '../snapshot/manifest.js';
+import { verificationName } from '../snapshot/names.js';
 import { canSign } from '../snapshot/tombstone.js';
 import type { Context } from './context.js';
 import { finish } from './output/report-error.js';
@@ -152,15 +155,18 @@ interface CarriedOut<A> {
 }
 
 /**
- * Carries out a run that only reads. If its state cannot be written to the store, prints a warning and runs again in this
- * process with state in memory: `open(true)` opens the program for that.
+ * Carries out a run that only reads the snapshot `snapshot`. If its state cannot be written to the store, or would not be
+ * believed where the snapshot was taken, prints a warning and runs in this process with state in memory: `open(true)` opens
+ * the program for that.
  */
 export async function carryOutReadOnly<A extends Runner & { readonly ports: { readonly signer: Signer } }>(
   context: Context,
   open: (inMemory: boolean) => A,
   start: (app: A) => Promise<Started>,
+  snapshot: string,
 ): Promise<CarriedOut<A>> {
-  const recorded = await tryRecorded(context, open(false), start);
+  const first = open(false);
+  const recorded = (await reasonNotBelieved(first.ports, snapshot)) ?? (await tryRecorded(context, first, start));
   if (typeof recorded !== 'string') return recorded;
   context.note(`warning: ${recorded}: this command keeps its state in memory and works without a lock`);
   const app = open(true);
@@ -180,6 +186,38 @@ async function tryRecorded<A extends Runner & { readonly ports: { readonly signe
     return isWriteRefusal(error) ? refusalReason(error) : { app, run, unrecorded: null };
   } catch (error) {
     if (isWriteRefusal(error)) return refusalReason(error);
+    throw error;
+  }
+}
+
+/**
+ * Why the deployment that took a snapshot would ignore what this process writes about the snapshot; null if it would not. Such
+ * an object in place of a signed one would make the snapshot unverified there.
+ */
+async function reasonNotBelieved(
+  { signer, store }: { readonly signer: Signer; readonly store: ObjectStore },
+  id: string,
+): Promise<string | null> {
+  // A manifest that cannot be read is reported by the run.
+  const loaded = await loadManifest(store, id).catch(() => null);
+  const seal = loaded?.manifest.seal;
+  if (signer.accepts === '') {
+    const names = [verificationName(id), CATALOG_NAME];
+    const isSigned = seal?.signature != null || !(await areBelieved(store, names));
+    return isSigned ? 'the snapshot is signed, and no signing key is set here' : null;
+  }
+  if (loaded === null || seal?.signature == null || sha256(loaded.sealed) !== seal.sha256) return null;
+  return signer.verify(loaded.sealed, seal.signature) === true
+    ? null
+    : 'the snapshot is signed with a key that is not accepted here';
+}
+
+async function areBelieved(store: ObjectStore, names: readonly string[]): Promise<boolean> {
+  try {
+    for (const name of names) await assertBelieved(store, name);
+    return true;
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'wrong-key') return false;
     throw error;
   }
 }

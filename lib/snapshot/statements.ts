@@ -16,6 +16,8 @@ export const verificationSchema = z.object({
   /** What was checked: `lines`, or only `stored-bytes` where parts are encrypted and no identity was set. */
   depth: z.enum(['lines', 'stored-bytes']),
   findings: z.array(z.object({ code: z.string(), subject: z.string(), detail: z.string() })),
+  /** SHA-256 of the stored manifest; absent in those of backups, imports and older versions. */
+  manifestSha256: z.string().optional(),
 });
 export type Verification = z.infer<typeof verificationSchema>;
 

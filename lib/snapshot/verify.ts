@@ -6,7 +6,7 @@ import type { Ports } from '../ports/index.js';
 import type { Engine, Started } from '../runs/engine.js';
 import type { Trigger } from '../runs/records.js';
 import type { Attempt, Progress, RunDefinition, RunRecord, StepOutcome } from '../runs/model.js';
-import { isAdopted, verificationSchema, writeVerification } from './statements.js';
+import { isAdopted, readVerification, type Verification, verificationSchema, writeVerification } from './statements.js';
 import { checkChain } from './chain.js';
 import { checkPart, type Finding, checkPhase } from './check-part.js';
 import { addCounts, countIndex, noCounts, areCountsCompatible } from './counts.js';
@@ -141,13 +141,17 @@ async function reportStep(ports: VerifyPorts, attempt: Attempt): Promise<StepOut
   if (own.length === 0) findings.push(...(await checkIndex(ports, id, sections)));
   const depth = opened ? 'lines' : 'stored-bytes';
   const at = new Date(ports.clock.now()).toISOString();
-  await writeVerification(ports.store, id, {
+  const verification: Verification = {
     state: own.length === 0 ? 'verified' : 'damaged',
     at,
     run: attempt.run.id,
     depth,
     findings: own,
-  });
+    ...(loaded === null ? {} : { manifestSha256: loaded.sha256 }),
+  };
+  if (!saysMore(await readVerification(ports.store, id), verification)) {
+    await writeVerification(ports.store, id, verification);
+  }
   await refreshCatalog(ports);
   return outcomeOf(id, findings, own, { depth, keys: counts.keys });
 }
@@ -168,6 +172,17 @@ const resultSchema = z.object({ snapshot: z.string(), findings: verificationSche
 export function foundContentsWhole({ result }: RunRecord): boolean {
   const { data } = resultSchema.safeParse(result);
   return data !== undefined && ownFindings(data.snapshot, data.findings).length === 0;
+}
+
+/**
+ * Whether the stored verification of the same manifest read every line, and the next one compared only the stored bytes. A
+ * verification of an older version does not name the manifest, which is written once.
+ */
+function saysMore(known: Verification | null, next: Verification): boolean {
+  if (known === null || next.depth === 'lines' || next.state === 'damaged') return false;
+  if (known.manifestSha256 !== undefined && known.manifestSha256 !== next.manifestSha256) return false;
+  if (known.state === 'verified') return known.depth === 'lines';
+  return known.findings.some(({ code }) => code === 'part-contents' || code === 'counts-differ');
 }
 
 /** Whether not all parts were checked, or not all against this manifest. Results of older versions do not name the manifest. */

@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { generateAgeIdentity } from '../../lib/crypto/age.js';
 import { generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
 import { redis, taken } from './restore-fixture.js';
@@ -79,6 +80,47 @@ describe('keys that are set and changed', () => {
     const third = await taken(changed);
     expect((await cliJson(['show', 'latest'], changed)).json['id']).toBe(third);
   });
+});
+
+describe('a machine whose signature the deployment does not accept', () => {
+  it.each([
+    ['no key', 0, { BACKUP_SIGNING_KEY: '' }],
+    ['another key', 12, { BACKUP_SIGNING_KEY: generateSigningKey().privateKey }],
+  ])('verifies a snapshot and changes nothing in the store: %s', async (_, exit, keys) => {
+    const own: Variables = { ...(await stack.alone()), BACKUP_SIGNING_KEY: generateSigningKey().privateKey };
+    const id = await taken(own);
+    const folder = fileURLToPath(own['BACKUP_STORE'] ?? '');
+    const before = await contentsOf(folder);
+    const verified = await cliJson(['verify', id], { ...own, ...keys });
+    expect([verified.code, verified.json['recorded'], verified.json['depth']]).toEqual([exit, false, 'lines']);
+    expect(verified.stderr).toContain('the snapshot is signed');
+    expect((await cliJson(['restore', id, '--dry-run'], { ...own, ...keys })).code).toBe(exit);
+    expect(await contentsOf(folder)).toEqual(before);
+    expect((await cliJson(['show', 'latest'], own)).json).toMatchObject({ id, trust: 'trusted' });
+    expect((await cliJson(['verify', id], own)).json).toMatchObject({ verified: true, recorded: true });
+  });
+});
+
+/** The files in a folder store, with their contents. */
+async function contentsOf(folder: string): Promise<Record<string, string>> {
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((each) => each.isFile());
+  const read = files.map(async ({ name, parentPath }): Promise<[string, string]> => {
+    const path = join(parentPath, name);
+    return [relative(folder, path), await readFile(path, 'base64')];
+  });
+  return Object.fromEntries(await Promise.all(read));
+}
+
+it('verify reads every line in this process if only this machine has the identity', async () => {
+  const { identity, recipient } = await generateAgeIdentity();
+  const env: Variables = { ...(await stack.alone()), BACKUP_AGE_RECIPIENTS: recipient };
+  const id = await taken(env);
+  const file = join(fileURLToPath(env['BACKUP_STORE'] ?? ''), '..', `identity-${id}.txt`);
+  await writeFile(file, identity);
+  const queue = { QSTASH_TOKEN: 'token', QSTASH_URL: 'http://127.0.0.1:9', PUBLIC_URL: 'https://example.org' };
+  const verified = await cliJson(['verify', id], { ...env, ...queue, BACKUP_AGE_IDENTITY_FILE: file });
+  expect([verified.code, verified.json['depth']]).toEqual([0, 'lines']);
+  await rm(file);
 });
 
 describe('a first signing key', () => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { ageEncryptor } from '../../lib/crypto/age.js';
 import type { Encryptor } from '../../lib/ports/index.js';
+import { readVerification, type Verification, writeVerification } from '../../lib/snapshot/statements.js';
 import { type Manifest, manifestSchema, ledgerSchema, type Ledger } from '../../lib/snapshot/manifest.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { readableWords } from './encryption-search.js';
@@ -64,6 +65,28 @@ describe('an encrypted snapshot, taken by one who cannot read it', () => {
     expect(without).toMatchObject({ state: 'succeeded', result: { depth: 'stored-bytes', findings: [] } });
     const withIt = await bench.verify(manifest.id, { encryptor: reader(identity) });
     expect(withIt).toMatchObject({ state: 'succeeded', result: { depth: 'lines', keys: KEYS, findings: [] } });
+  });
+
+  it('keeps the record of every line when only bytes are compared later, unless the bytes are damaged', async () => {
+    const { id } = manifest;
+    const recorded = () => readVerification(bench.folder.store, id);
+    await bench.verify(id, { encryptor: reader(identity) });
+    const deep = await recorded();
+    expect(deep).toMatchObject({ state: 'verified', depth: 'lines', manifestSha256: expect.any(String) as unknown });
+    await bench.verify(id, { encryptor: writer });
+    expect(await recorded()).toEqual(deep);
+    const found = { code: 'part-contents', subject: 'part', detail: 'line 3 cannot be read' };
+    const contents = { ...(deep as Verification), state: 'damaged' as const, depth: 'stored-bytes' as const };
+    await writeVerification(bench.folder.store, id, { ...contents, findings: [found] });
+    await bench.verify(id, { encryptor: writer });
+    expect(await recorded()).toMatchObject({ state: 'damaged', findings: [found] });
+    // Bytes that were brought back since, and the verification of another manifest.
+    await writeVerification(bench.folder.store, id, { ...contents, findings: [{ ...found, code: 'part-missing' }] });
+    await bench.verify(id, { encryptor: writer });
+    expect(await recorded()).toMatchObject({ state: 'verified', depth: 'stored-bytes' });
+    await writeVerification(bench.folder.store, id, { ...(deep as Verification), manifestSha256: 'another' });
+    await bench.verify(id, { encryptor: writer });
+    expect(await recorded()).toMatchObject({ state: 'verified', depth: 'stored-bytes' });
   });
 
   it('distinguishes another identity from damage', async () => {

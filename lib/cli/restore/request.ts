@@ -117,11 +117,15 @@ interface DryRun {
 }
 
 /** Shows the plan of a restore and changes nothing. Returns the exit code. */
-export async function showPlan(context: Context, open: OpenApp, request: RestoreRequest): Promise<number> {
+export async function showPlan(
+  context: Context,
+  open: OpenApp,
+  request: RestoreRequest & { readonly snapshot: string },
+): Promise<number> {
   const dryRequest = { ...request, dryRun: true };
   const start = async (app: FullApp): Promise<Started> =>
     startRestore(app.engine, await prepareRestore(app.ports, dryRequest));
-  const { app, run: ended } = await carryOutReadOnly(context, open, start);
+  const { app, run: ended } = await carryOutReadOnly(context, open, start, request.snapshot);
   const { run, error, result } = await resultOf(context, app, ended);
   if (result !== null) context.print(planView(result));
   return finishCommand(context, run, error);
