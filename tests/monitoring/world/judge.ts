@@ -1,5 +1,7 @@
 import { loadManifest } from '../../../lib/snapshot/manifest.js';
-import { catalog } from '../../../lib/snapshot/catalog.js';
+import { catalogEntry, snapshotIds } from '../../../lib/snapshot/catalog.js';
+import { partName } from '../../../lib/snapshot/names.js';
+import type { ObjectStore } from '../../../lib/ports/store.js';
 import { isGood } from '../../support/trust.js';
 import { DAY, HOUR, type World } from './index.js';
 
@@ -21,14 +23,14 @@ export function witness(world: World): Witness {
   const seen: Witness = { wrongs: [], breached: 0 };
   /** When each snapshot was first seen, in true time: its own dates are by the program's clock. */
   const born = new Map<string, number>();
+  const good = goodSnapshots(world.folder.store);
   let last = world.clock.true();
   world.everyHour = async () => {
     const now = world.clock.true();
     let newest = Number.NEGATIVE_INFINITY;
-    for await (const entry of catalog(world.folder.store)) {
-      if (!isGood(entry)) continue;
-      if (!born.has(entry.id)) born.set(entry.id, await birthOf(world, entry.id, last, now));
-      newest = Math.max(newest, born.get(entry.id) ?? 0);
+    for (const id of await good()) {
+      if (!born.has(id)) born.set(id, await birthOf(world, id, last, now));
+      newest = Math.max(newest, born.get(id) ?? 0);
     }
     last = now;
     if (born.size === 0 || now - newest < DAY) return;
@@ -40,6 +42,25 @@ export function witness(world: World): Witness {
     }
   };
   return seen;
+}
+
+/** The ids of the good snapshots. Objects are only read again when the listing of their snapshot has changed. */
+function goodSnapshots(store: ObjectStore): () => Promise<string[]> {
+  const known = new Map<string, { readonly listing: string; readonly isGood: boolean }>();
+  return async () => {
+    const ids: string[] = [];
+    for (const id of await snapshotIds(store)) {
+      let listing = '';
+      for await (const { name, size, modifiedAt } of store.list(partName(id, '')))
+        listing += `${name} ${size} ${modifiedAt}\n`;
+      if (known.get(id)?.listing !== listing) {
+        const entry = await catalogEntry(store, id);
+        known.set(id, { listing, isGood: entry !== null && isGood(entry) });
+      }
+      if (known.get(id)?.isGood === true) ids.push(id);
+    }
+    return ids;
+  };
 }
 
 /** While the clock is right a snapshot tells when it began; else it was within the hour. */
