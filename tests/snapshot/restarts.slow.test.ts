@@ -1,19 +1,31 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RedisCommand, RedisPort } from '../../lib/ports/redis.js';
 import { openSnapshotBench, type SnapshotBench } from '../support/snapshot-bench.js';
 import { ticking } from './intercept.js';
-import { fill, restarting } from './restarts.js';
+import { fill, restarting, type Restarting } from './restarts.js';
 
-const ALL = { keys: 20_000, onlyInRedis: 0, onlyInSnapshot: 0, different: 0, examples: [] };
-/** About 200 keys a SCAN, so that there are many pages to be lost. */
-const SETTINGS = { pageBytes: 100_000, inFlight: 2 };
+const KEYS = 4_000;
+/** So that a walk is twenty pages. */
+const COUNT = 200;
+const ALL = { keys: KEYS, onlyInRedis: 0, onlyInSnapshot: 0, different: 0, examples: [] };
+
+/** Few keys a page, so that there are many pages to be lost. */
+function inSmallPages(port: RedisPort, count: number): RedisPort {
+  const smaller = ([name, ...args]: RedisCommand): RedisCommand =>
+    name === 'SCAN' ? [name, ...args.map((arg, at) => (args[at - 1] === 'COUNT' ? count : arg))] : [name, ...args];
+  return { ...port, pipeline: (commands) => port.pipeline(commands.map(smaller)) };
+}
 
 describe('a snapshot of a database whose server is started again', () => {
   let bench: SnapshotBench;
   beforeAll(async () => {
     bench = await openSnapshotBench();
-    await fill(bench);
+    await fill(bench, KEYS);
   });
   afterAll(() => bench.stop());
+
+  const restart = (how: Restarting, count = COUNT): RedisPort =>
+    restarting({ ...bench, port: inSmallPages(bench.port, count) }, how);
 
   it.each([
     ['after the third page', 4],
@@ -21,17 +33,22 @@ describe('a snapshot of a database whose server is started again', () => {
     ['in the second walk', 35],
   ])('%s has every key', async (_name, at) => {
     for (const tells of [true, false]) {
-      const redis = restarting(bench, { when: (scan) => scan === at, tells });
+      const redis = restart({ when: (scan) => scan === at, tells });
       const { id, manifest } = await bench.takeWhole({ redis });
       expect(await bench.compare(id)).toEqual(ALL);
-      expect(manifest).toMatchObject({ names: { unexplained: 0 }, dbsize: { before: 20_000, after: 20_000 } });
+      expect(manifest).toMatchObject({ names: { unexplained: 0 }, dbsize: { before: KEYS, after: KEYS } });
     }
   });
 
   it('between two attempts has every key', async () => {
     let pages = 0;
-    const redis = restarting(bench, { when: (_, cursor) => cursor !== '0' && ++pages % 40 === 0 });
-    const { id, attempts } = await bench.takeWhole({ redis: ticking(bench, redis), attemptMs: 8, settings: SETTINGS });
+    const redis = restart({ when: (_, cursor) => cursor !== '0' && ++pages % 30 === 0 });
+    const { id, attempts } = await bench.takeWhole({
+      redis: ticking(bench, redis),
+      attemptMs: 8,
+      settings: { inFlight: 2 },
+    });
+    expect(pages).toBeGreaterThanOrEqual(30);
     expect(attempts).toBeGreaterThan(5);
     expect(await bench.compare(id)).toEqual(ALL);
   });
@@ -41,7 +58,7 @@ describe('a snapshot of a database whose server is started again', () => {
     async (tells) => {
       let inWalk = 0;
       const when = (_: number, cursor: string): boolean => (inWalk = cursor === '0' ? 1 : inWalk + 1) === 4;
-      const redis = restarting(bench, { when, tells });
+      const redis = restart({ when, tells });
       const { id, manifest, run } = await bench.take({ redis });
       const { onlyInRedis } = await bench.compare(id);
       expect(manifest?.names?.unexplained).toBe(onlyInRedis);
@@ -50,15 +67,15 @@ describe('a snapshot of a database whose server is started again', () => {
   );
 
   it('and then lacks some of its keys has all that are left', async () => {
-    const lost = Array.from({ length: 40 }, (_, at) => `k:${at * 500}`);
+    const lost = Array.from({ length: 40 }, (_, at) => `k:${at * 100}`);
     try {
       const then = () => bench.database.redis.del(...lost);
-      const redis = restarting(bench, { when: (scan) => scan === 10, then });
+      const redis = restart({ when: (scan) => scan === 10, then });
       const { id, manifest } = await bench.takeWhole({ redis });
       expect(await bench.compare(id)).toMatchObject({ onlyInRedis: 0, different: 0 });
-      expect(manifest.dbsize).toEqual({ before: 20_000, after: 19_960 });
+      expect(manifest.dbsize).toEqual({ before: KEYS, after: KEYS - lost.length });
     } finally {
-      await fill(bench);
+      await fill(bench, KEYS);
     }
   });
 });
