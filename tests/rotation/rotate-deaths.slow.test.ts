@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RotatePorts } from '../../lib/rotation/rotate.js';
 import { ALL_NEW, ALL_OLD, NEW, OLD, rotationBench, stateOf, type RotationBench } from './rotation-bench.js';
+import { STRIDE } from '../support/fast-check.js';
 
 /** Longer than a dead process keeps its lease. */
 const LEASE_MS = 125_000;
@@ -52,7 +53,7 @@ async function dyingAtEachChange(
   then: (bench: RotationBench) => Promise<void>,
 ): Promise<void> {
   let at = 1;
-  for (let died = true; died; at++) {
+  for (let died = true; died; at += STRIDE) {
     expect(at).toBeLessThan(MOST_WRITES);
     const bench = await rotationBench();
     try {

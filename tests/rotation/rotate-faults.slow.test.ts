@@ -3,6 +3,7 @@ import { toAppError } from '../../lib/errors.js';
 import type { RotationResult } from '../../lib/rotation/rotate.js';
 import type { VercelFault } from '../../dev/vercel-api/index.js';
 import { ALL_NEW, ALL_OLD, NEW, OLD, rotationBench, stateOf, type RotationBench } from './rotation-bench.js';
+import { STRIDE } from '../support/fast-check.js';
 
 /** More calls than a rotation with its roll back makes. */
 const MOST_CALLS = 60;
@@ -22,7 +23,7 @@ async function atEachCall(
   }: { options?: Parameters<typeof rotationBench>[0]; first?: number; stride?: number } = {},
 ): Promise<void> {
   let at = first;
-  for (let met = true; met; at += stride) {
+  for (let met = true; met; at += stride * STRIDE) {
     expect(at).toBeLessThan(MOST_CALLS);
     const bench = await rotationBench(options);
     try {

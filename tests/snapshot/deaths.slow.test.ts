@@ -8,6 +8,7 @@ import { startSnapshot } from '../../lib/snapshot/run.js';
 import { budgetUntil, openSnapshotBench, TIMES, type SnapshotBench } from '../support/snapshot-bench.js';
 import { dyingStore } from './intercept.js';
 import { recordsByKey, storedLines } from './lines.js';
+import { STRIDE } from '../support/fast-check.js';
 
 const SETTINGS = { partBytes: 900, pageBytes: 1, inFlight: 1 };
 const KEYS = 12;
@@ -46,11 +47,10 @@ describe('a process that dies', () => {
   it.each(['before', 'after'] as const)(
     '%s any one of its writes reached the store leaves a whole snapshot',
     async (when) => {
-      let deaths = 0;
-      for (let atWrite = 1; ; atWrite++) {
+      let atWrite = 1;
+      for (; ; atWrite += STRIDE) {
         const { id, run, died } = await takeWithDeath(atWrite, when);
         if (!died) break;
-        deaths += 1;
         const manifest = (await loadManifest(bench.folder.store, id))?.manifest;
         if (manifest === undefined) throw new Error(`no manifest after death ${when} write ${atWrite}`);
         expect(run).toMatchObject({ state: 'succeeded', result: { keys: KEYS, failed: 0 } });
@@ -66,7 +66,7 @@ describe('a process that dies', () => {
         expect(entry !== null && isGood(entry)).toBe(true);
         for await (const { name } of bench.folder.store.list(`runs/${id}/parts/`)) throw new Error(`${name} is left`);
       }
-      expect(deaths).toBeGreaterThan(15);
+      expect(atWrite).toBeGreaterThan(16);
     },
   );
 

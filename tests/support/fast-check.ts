@@ -14,6 +14,12 @@ export function cases(all: number): number {
   return Math.ceil(all * SHARE);
 }
 
+/**
+ * How far apart the points of a long series are that a slow test tries, such as a fault at the first call, at the second, and
+ * so on: each of them, or every n-th for the share that is asked for.
+ */
+export const STRIDE = Math.max(1, Math.round(1 / SHARE));
+
 const SURROGATES = { from: 0xd800, count: 0x800 };
 
 /** What `unit: 'binary'` draws from, without its map of all million characters, which takes two seconds in each suite. */

@@ -4,6 +4,7 @@ import { loadMixed } from '../../../dev/data/index.js';
 import { AppError } from '../../../lib/errors.js';
 import type { RecordLine } from '../../../lib/snapshot/record.js';
 import { around, NOTHING_WRONG, openWriteBench, recordsOf, type WriteBench } from './write-bench.js';
+import { STRIDE } from '../../support/fast-check.js';
 
 const SECRET = 'hunter2-value';
 
@@ -33,7 +34,7 @@ describe('a restore with faults', () => {
     const { manifest, records, compare } = await bench.snapshot();
     // With each try one more request gets through before the fault; the last try meets none.
     let tries = 0;
-    for (let done = false; !done; tries++) {
+    for (let done = false; !done; tries += STRIDE) {
       let left = tries * 7;
       const port = around(bench.target.port, async (send, commands) => {
         const replies = await send(commands);
