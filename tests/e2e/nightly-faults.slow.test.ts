@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { killer } from './killer.js';
 import { nightlyStack, SAME, type NightlyStack, type RunView } from './nightly-stack.js';
+import { cases } from '../support/fast-check.js';
 
 const SIZE = { items: 500, mixed: 1000 };
 /** Small parts and a short lease, so that little data goes through many attempts and a dead one is soon given up. */
@@ -12,7 +13,7 @@ const SMALL = { BACKUP_PART_MIB: '0.25', RUN_LEASE_SECONDS: '1' };
 const CUT = { variables: { ...SMALL, FUNCTION_LIMIT_SECONDS: '2' }, limitSeconds: 30 };
 /** The queue's waits are divided by this: a message whose function died comes again after 4 seconds. */
 const SPEED = 24;
-const KILLS = 10;
+const KILLS = cases(10);
 /** A function dies at one of its first requests to Redis. */
 const MOST_REQUESTS = 12;
 
@@ -55,7 +56,7 @@ describe('a snapshot over many attempts', () => {
     expect(await nightly.compare(cut.runId)).toMatchObject({ ...SAME, keys: cut.result?.['keys'] });
   });
 
-  it('loses and doubles nothing when its function is killed ten times', async () => {
+  it('loses and doubles nothing when its function is killed again and again', async () => {
     const isOver = (): boolean => killing.deaths().length >= KILLS;
     const killing = killer({
       stack: () => nightly.stack,
