@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { batch, openDatabase, type Command } from '../support/redis-calls.js';
+import { expect } from '@jest/globals';
+import { call, openDatabase, type Command } from '../support/redis-calls.js';
 
 /** A key all of whose elements hold the same mark, so that a mixture of two values shows. */
 export interface Marked {
@@ -65,35 +65,44 @@ export function commandsOf({ key, type, elements, mark, expiresAt }: Marked): Co
 /** What each key looked like while the work was done, in order, each look once until the next one. */
 export type Looks = Readonly<Record<string, readonly string[]>>;
 
-/** Looks at the keys again and again, on a separate connection, until the work is done. */
+/**
+ * Looks at each of the keys whenever the server notifies of a command that changed it, on separate connections, until the
+ * work is done.
+ */
 export async function watchKeys<T>(
   redisUrl: string,
   keys: readonly string[],
   work: () => Promise<T>,
 ): Promise<{ readonly done: T; readonly looks: Looks }> {
-  const redis = openDatabase(redisUrl);
+  const [redis, notices] = [openDatabase(redisUrl), openDatabase(redisUrl)];
   const looks: Record<string, string[]> = Object.fromEntries(keys.map((key) => [key, []]));
-  const commands = keys.map((key): Command => ['EVAL', LOOK, '1', key]);
-  const lookOnce = async (): Promise<void> => {
-    for (const [at, reply] of (await batch(redis, commands)).entries()) {
-      const known = looks[keys[at] ?? ''];
-      if (known?.at(-1) !== String(reply)) known?.push(String(reply));
-    }
+  const failures: unknown[] = [];
+  let looking = Promise.resolve();
+  const lookAt = async (key: string): Promise<void> => {
+    const seen = String(await call(redis, ['EVAL', LOOK, '1', key]));
+    if (looks[key]?.at(-1) !== seen) looks[key]?.push(seen);
   };
-  let over = false;
-  const watching = async (): Promise<void> => {
-    while (!over) {
-      await lookOnce();
-      await delay(1);
-    }
-  };
+  const lookAtAll = (): Promise<unknown> => Promise.all(keys.map(lookAt));
   try {
-    await lookOnce();
-    const [done] = await Promise.all([work().finally(() => (over = true)), watching()]);
-    await lookOnce();
+    await redis.config('SET', 'notify-keyspace-events', 'KA');
+    notices.on('message', (channel: string) => {
+      const sent = lookAt(channel.slice(CHANNEL.length)).catch((error: unknown) => void failures.push(error));
+      looking = looking.then(() => sent);
+    });
+    await notices.subscribe(...keys.map((key) => CHANNEL + key));
+    await lookAtAll();
+    const done = await work();
+    // What was notified before this command's reply has arrived by then.
+    await notices.ping();
+    await looking;
+    await lookAtAll();
+    expect(failures).toEqual([]);
     return { done, looks };
   } finally {
-    over = true;
+    notices.disconnect();
     redis.disconnect();
   }
 }
+
+/** Where a server tells what happens to a key. */
+const CHANNEL = '__keyspace@0__:';
