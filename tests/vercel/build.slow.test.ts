@@ -38,7 +38,8 @@ beforeAll(async () => {
   await execa('cp', ['-a', '--reflink=auto', join(ROOT, 'node_modules'), folder]);
   await mkdir(join(folder, '.vercel'));
   await writeFile(join(folder, '.vercel/project.json'), JSON.stringify(PROJECT));
-  const env = { VERCEL_TELEMETRY_DISABLED: '1', NO_UPDATE_NOTIFIER: '1' };
+  // The packages are there: to install them once more would also build the project a second time.
+  const env = { VERCEL_TELEMETRY_DISABLED: '1', NO_UPDATE_NOTIFIER: '1', VERCEL_INSTALL_COMPLETED: '1' };
   await execa(CLI, ['build', '--yes', '--prod', '--global-config', join(folder, '.global')], { cwd: folder, env });
 });
 
