@@ -22,11 +22,11 @@ export const LATER = { job: 'later-job', cluster: 'later-cluster', item: 'later-
 /** `binary`: whether keys that are no text are there as well; they are read by scripts, which count as writing. */
 export async function loadProjects(
   bench: RestoreBench,
-  { locked = false, binary = false }: { locked?: boolean; binary?: boolean } = {},
+  { locked = false, binary = false, items = 36 }: { locked?: boolean; binary?: boolean; items?: number } = {},
 ): Promise<Workspace> {
   const { redis, url } = bench.database;
   await redis.flushall();
-  const data = { projects: 3, users: 1, items: 36, seed: 5, clusterSize: 4, now: NOW, locked };
+  const data = { projects: 3, users: 1, items, seed: 5, clusterSize: 4, now: NOW, locked };
   await loadWorkspace({ redisUrl: url, ...data });
   if (binary) await loadMixed({ redisUrl: url, keys: 40, seed: 2 });
   await redis.xadd('foreign:stream', '1-1', 'f', 'v');

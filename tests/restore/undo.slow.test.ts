@@ -5,6 +5,7 @@ import { loadManifest } from '../../lib/snapshot/manifest.js';
 import { intercept } from '../snapshot/intercept.js';
 import { changes, only, type Dump } from '../support/dumps.js';
 import { openRestoreBench, type Ask, type RestoreBench } from '../support/restore-bench.js';
+import { keep } from '../support/test-database.js';
 import { loadProjects, ruin, type Workspace } from './project-data.js';
 
 const noLocks = (dump: Dump): Dump => only(dump, (key) => !key.startsWith('cluster:lock:'));
@@ -26,14 +27,15 @@ describe('undoing the restore of one project', () => {
   let bench: RestoreBench;
   let data: Workspace;
   let snapshot = '';
+  let loadAgain: () => Promise<void>;
   beforeAll(async () => {
     bench = await openRestoreBench();
+    data = await loadProjects(bench, { items: 20 });
+    snapshot = (await bench.snapshot()).id;
+    loadAgain = await keep(bench.database.redis);
   });
   afterAll(() => bench.stop());
-  beforeEach(async () => {
-    data = await loadProjects(bench);
-    snapshot = (await bench.snapshot()).id;
-  });
+  beforeEach(() => loadAgain());
 
   const modes = ['replace', 'merge', 'missing'] as const;
   it.each(STANDING.flatMap(([name, make]) => modes.map((mode) => [mode, name, make] as const)))(

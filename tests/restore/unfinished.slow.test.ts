@@ -15,7 +15,7 @@ import { openRestoreBench, unreachable, type RestoreBench } from '../support/res
 import { TIMES } from '../support/snapshot-bench.js';
 import { latestIn, stateIn, trustIn } from '../support/trust.js';
 
-const KEYS = 400;
+const KEYS = 100;
 let bench: RestoreBench;
 let own: string;
 beforeEach(async () => {

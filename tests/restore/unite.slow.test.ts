@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { intercept } from '../snapshot/intercept.js';
 import { changes, only, type Dump } from '../support/dumps.js';
 import { NOW, openRestoreBench, type RestoreBench } from '../support/restore-bench.js';
+import { keep } from '../support/test-database.js';
 import { loadProjects, type Workspace } from './project-data.js';
 
 type Scores = Readonly<Record<string, string>>;
@@ -14,16 +15,17 @@ describe('lists of members', () => {
   let snapshot = '';
   let created = '';
   let unclustered = '';
+  let loadAgain: () => Promise<void>;
   beforeAll(async () => {
     bench = await openRestoreBench();
-  });
-  afterAll(() => bench.stop());
-  beforeEach(async () => {
-    data = await loadProjects(bench);
+    data = await loadProjects(bench, { items: 20 });
     created = `feedback:created:${data.project}`;
     unclustered = `feedback:unclustered:${data.project}`;
     snapshot = (await bench.snapshot()).id;
+    loadAgain = await keep(bench.database.redis);
   });
+  afterAll(() => bench.stop());
+  beforeEach(() => loadAgain());
 
   const itemsOf = (cluster: string): string => `cluster:${data.project}:${cluster}:items`;
   const bySource = async (): Promise<Scores> => {
@@ -89,14 +91,14 @@ describe('lists of members', () => {
       const { redis } = bench.database;
       const whole = await bench.dump();
       const listed = await scores(created);
-      const gone = data.items.slice(0, 18);
+      const gone = data.items.slice(0, 10);
       await remove(gone);
       await ingest(newer[0] ?? '', NOW / 1000);
-      await redis.zadd(created, 7, data.items[30] ?? '');
+      await redis.zadd(created, 7, data.items[15] ?? '');
       const before = await bench.dump();
       const run = await restore({ mode: 'missing' });
       expect(run.error).toBeNull();
-      const expected = { ...listed, [newer[0] ?? '']: String(NOW / 1000), [data.items[30] ?? '']: '7' };
+      const expected = { ...listed, [newer[0] ?? '']: String(NOW / 1000), [data.items[15] ?? '']: '7' };
       expect(await scores(created)).toEqual(expected);
       expect(Object.keys(await bySource()).sort()).toEqual(Object.keys(expected).sort());
       const after = await bench.dump();
@@ -171,7 +173,7 @@ describe('a list of many members', () => {
     const bench = await openRestoreBench({ snapshotReplyBytes: 60_000 });
     try {
       const { redis } = bench.database;
-      const ids = Array.from({ length: 3500 }, (_, at) => `item-${String(at).padStart(5, '0')}-${'x'.repeat(20)}`);
+      const ids = Array.from({ length: 1750 }, (_, at) => `item-${String(at).padStart(5, '0')}-${'x'.repeat(20)}`);
       const pipeline = redis.pipeline();
       for (const [at, id] of ids.entries()) {
         pipeline.hset(`feedback:p:${id}`, 'id', id);
@@ -181,8 +183,8 @@ describe('a list of many members', () => {
       await pipeline.exec();
       const before = await bench.dump();
       const { id } = await bench.snapshot({ settings: { partBytes: 50_000 } });
-      await redis.zrem('feedback:created:p', ...ids.slice(0, 3000));
-      await redis.srem('feedback:unclustered:p', ...ids.slice(0, 3000));
+      await redis.zrem('feedback:created:p', ...ids.slice(0, 1500));
+      await redis.srem('feedback:unclustered:p', ...ids.slice(0, 1500));
       if (mode === 'merge') await redis.pexpireat('feedback:created:p', NOW + 1e9);
       const sizes: number[] = [];
       const port = intercept(bench.port, {
@@ -192,8 +194,8 @@ describe('a list of many members', () => {
         },
       });
       const run = await bench.restore(id, { mode }, { redis: port });
-      expect(run).toMatchObject({ result: { united: { lists: 2, members: 6000 } } });
-      expect([...new Set(sizes)]).toEqual([500, 3500]);
+      expect(run).toMatchObject({ result: { united: { lists: 2, members: 3000 } } });
+      expect([...new Set(sizes)]).toEqual([250, 1750]);
       expect(changes(before, await bench.dump())).toEqual([]);
     } finally {
       await bench.stop();
@@ -204,13 +206,14 @@ describe('a list of many members', () => {
 describe('a violation after a restore', () => {
   let bench: RestoreBench;
   let data: Workspace;
+  let loadAgain: () => Promise<void>;
   beforeAll(async () => {
     bench = await openRestoreBench();
+    data = await loadProjects(bench, { items: 20 });
+    loadAgain = await keep(bench.database.redis);
   });
   afterAll(() => bench.stop());
-  beforeEach(async () => {
-    data = await loadProjects(bench);
-  });
+  beforeEach(() => loadAgain());
 
   const STRAY = 'c0ffee00-0000-4000-8000-000000000000';
   const addStray = (): Promise<unknown> =>
