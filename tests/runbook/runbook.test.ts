@@ -107,7 +107,8 @@ describe('the runbook', () => {
     if (name !== 'secrets-leaked') return;
     const after = parseEnvFile(await readFile(join(operator(), '.env')));
     const same = SECRETS.filter((variable) => before[variable] === after[variable]);
-    expect(same).toEqual([]);
+    // The rehearsal does not encrypt: to replace what has leaked does not turn encryption on.
+    expect([before['BACKUP_AGE_RECIPIENTS'], same]).toEqual([undefined, ['BACKUP_AGE_RECIPIENTS']]);
     // What was trusted stays so, and can be restored.
     const listed = await trusted();
     expect(listed).toEqual(expect.arrayContaining(snapshots));
