@@ -26,6 +26,7 @@ export function addGuardCommands(program: Command, perform: Perform): void {
     .command('cancel')
     .description('end a run now, as failed, and release its lease and locks')
     .argument('<run>', 'id of the run')
+    .option('--database-gone', 'the target of the unfinished restore no longer exists: keep no snapshot for it')
     .option('--replica', 'of the second store, BACKUP_REPLICA_STORE')
     .action(lazy(perform, () => import('./unlock.js'), 'cancel'));
   program

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js';
 import type { ObjectStore } from '../ports/store.js';
-import { cancelRun, type Engine } from '../runs/engine.js';
+import { cancelIfOpen, cancelRun, type Engine } from '../runs/engine.js';
 import { endLease, unlockCommand } from '../runs/lease.js';
 import { leaseObject, listLeases, type ListedLease, storeNow } from '../runs/lease-document.js';
 import { traitsOf } from '../run-kinds.js';
@@ -8,8 +8,10 @@ import { runsOf } from '../runs/recent.js';
 import type { Context } from './context.js';
 import { duration } from '../formats.js';
 import { table } from './output/table.js';
-import { runEndingApp, type StoreApp } from '../app/app.js';
+import { otherMarkStore, runEndingApp, type StoreApp } from '../app/app.js';
 import type { Environment } from '../app/config.js';
+import { protectedDatabase } from '../app/connect/database.js';
+import { inBothStores, removeMarksOfGone } from '../snapshot/unfinished-marks.js';
 import { firstStoreOf } from './trust.js';
 import { storeEnvironment } from '../app/connect/stores.js';
 
@@ -113,8 +115,9 @@ function unknownLeaseError(name: string, views: readonly LeaseView[]): AppError 
 export async function cancel(
   context: Context,
   id: string,
-  options: { readonly replica?: boolean } = {},
+  options: { readonly databaseGone?: boolean; readonly replica?: boolean } = {},
 ): Promise<number> {
+  if (options.databaseGone === true) return endMarkOfGone(context, id, options.replica === true);
   const run = await cancelRun(openForStore(context, options.replica === true).engine, id);
   const cancelled = run.error?.code === 'cancelled';
   context.print(
@@ -124,6 +127,34 @@ export async function cancel(
   );
   const { error, finishedAt, kind, state } = run;
   context.document({ run: id, kind, state, cancelled, finishedAt, hint: cancelled ? (error?.hint ?? null) : null });
+  return 0;
+}
+
+/** `cancel --database-gone`: the run's record may be gone as well, so the mark alone decides. Throws `not-found`. */
+async function endMarkOfGone(context: Context, id: string, replica: boolean): Promise<number> {
+  const { engine, ports } = openForStore(context, replica);
+  const own = protectedDatabase(context.env).source;
+  if (own === null) {
+    throw new AppError(
+      'config',
+      'UPSTASH_REDIS_REST_URL is not set, so marks of the protected database cannot be told apart',
+      {
+        hint: `Set it, then: \`npx soulcaster-backup cancel ${id} --database-gone --env-file .env\`.`,
+      },
+    );
+  }
+  const stores = { store: ports.store, marksElsewhere: otherMarkStore(context.env, context.log, replica) };
+  const removed = await inBothStores(stores, (each) => removeMarksOfGone(each, id, own));
+  if (removed.every((count) => count === 0)) {
+    throw new AppError('not-found', `There is no mark of an unfinished restore ${id} into another database`, {
+      hint: 'A restore into the protected database is finished, or a new snapshot is accepted: `npx soulcaster-backup alerts --env-file .env` names both commands.',
+    });
+  }
+  const cancelled = await cancelIfOpen(engine, ports.store, id);
+  context.print(
+    `The mark of restore ${id} is removed, because its database no longer exists: its snapshots are not kept for it any longer.`,
+  );
+  context.document({ run: id, markRemoved: true, cancelled });
   return 0;
 }
 

@@ -12,6 +12,7 @@ import { readPins } from '../snapshot/pins.js';
 import { isFoundDamaged, type SnapshotState, type TrustContext } from '../snapshot/trust.js';
 import { listFacts, mergeFacts, type FactList } from '../soulcaster/project-scope.js';
 import { readingSnapshot, ownedProjects, UnreadableSnapshot, type OwnedProjects } from './owned-projects.js';
+import { neededByRestores } from '../snapshot/unfinished-marks.js';
 import { loadKeyIndex } from '../snapshot/key-index.js';
 import type { Manifest } from '../snapshot/manifest.js';
 import { countOf, projectLabel } from '../snapshot/counts.js';
@@ -103,7 +104,7 @@ async function planBy(
     policy,
     {
       now: ports.clock.now(),
-      inUse: new Set(),
+      inUse: await neededByRestores(ports.store),
       pinned: pins,
       lastRunsFailed: lastSnapshotRunsFailed(await loadRunSummaries(ports.store)),
       ambiguous: isAmbiguous(entries, trust),

@@ -9,6 +9,7 @@ import type { CatalogEntry } from '../snapshot/catalog.js';
 import { refreshEntries } from '../snapshot/catalog-object.js';
 import { assessor, describeSnapshot } from '../snapshot/latest.js';
 import { readPins } from '../snapshot/pins.js';
+import { neededByRestores } from '../snapshot/unfinished-marks.js';
 import type { Assessment, TrustContext } from '../snapshot/trust.js';
 import type { ViewPorts } from './entry.js';
 import { assertKnownParameters, parseBody, parseNumber, readBody, segmentAfter, snapshotField } from './requests.js';
@@ -35,7 +36,7 @@ export async function showSnapshots(ports: ViewPorts, request: Request): Promise
   const pins = await readPins(ports.store);
   const assessed = await assessor(trust, entries);
   const seen = entries.map((entry) => retentionEntry(entry, assessed(entry).state, trust));
-  const forecasts = computeForecasts(seen, trust, pins);
+  const forecasts = computeForecasts(seen, trust, { inUse: await neededByRestores(ports.store), pinned: pins });
   const snapshots = entries.slice(0, limit).map((entry): ListedSnapshot => {
     const { kept, goesAt } = forecasts.get(entry.id) ?? NO_FORECAST;
     return { ...viewSnapshot(entry, assessed(entry), trust), kept, goesAt, pinned: pins.has(entry.id) };
@@ -51,18 +52,18 @@ let cached: { readonly of: string; readonly forecasts: ReadonlyMap<string, Forec
 function computeForecasts(
   entries: readonly RetentionEntry[],
   trust: TrustContext,
-  pins: ReadonlyMap<string, unknown>,
+  { inUse, pinned }: { readonly inUse: ReadonlySet<string>; readonly pinned: ReadonlyMap<string, unknown> },
 ): ReadonlyMap<string, Forecast> {
   const env = environment();
   if (problemOfSection(env, 'retention') !== null) return new Map();
   const now = trust.clock.now();
   const policy = retentionSettings(env);
   const parts = entries.map(({ id, sha256, state }) => `${id} ${sha256} ${state}`);
-  const of = JSON.stringify([new Date(now).toISOString().slice(0, 13), policy, [...pins.keys()], parts]);
+  const of = JSON.stringify([new Date(now).toISOString().slice(0, 13), policy, [...pinned.keys()], [...inUse], parts]);
   if (cached?.of !== of)
     cached = {
       of,
-      forecasts: forecast(entries, policy, { now, inUse: new Set(), pinned: pins, lastRunsFailed: false }).byId,
+      forecasts: forecast(entries, policy, { now, inUse, pinned, lastRunsFailed: false }).byId,
     };
   return cached.forecasts;
 }

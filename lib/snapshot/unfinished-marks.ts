@@ -206,6 +206,20 @@ export function removeMarks(
   return removeMatching(store, source, isOver, (ended) => ended);
 }
 
+/**
+ * Removes the marks of a restore in all databases but `own`, because an operator declared its database gone: nothing finishes
+ * the restore, and its snapshots need not be kept for it. Returns how many databases had one.
+ */
+export async function removeMarksOfGone(store: ObjectStore, run: string, own: string | null): Promise<number> {
+  let removed = 0;
+  for await (const { name } of store.list(MARKS_PREFIX)) {
+    const { source } = await loadMarks(store, name);
+    if (source === null || source === own || marksName(source) !== name) continue;
+    if ((await removeMarks(store, source, (mark) => mark.run === run)).length > 0) removed += 1;
+  }
+  return removed;
+}
+
 /** Removes the marks of restores that succeeded, and adds these to `ended`. */
 export function endMarks(
   store: ObjectStore,

@@ -2,6 +2,9 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connect } from '../../lib/app/connect.js';
+import { sourceOf } from '../../lib/snapshot/source.js';
+import { addMark, unfinishedOfAll } from '../../lib/snapshot/unfinished-marks.js';
 import { generateAgeIdentity } from '../../lib/crypto/age.js';
 import { generateSigningKey } from '../../lib/crypto/ed25519.js';
 import { cli, cliJson, openStack, type CliStack, type Variables } from './fixture.js';
@@ -110,6 +113,22 @@ async function contentsOf(folder: string): Promise<Record<string, string>> {
   });
   return Object.fromEntries(await Promise.all(read));
 }
+
+it('cancel --database-gone ends the mark of an unfinished restore into a database that is no more', async () => {
+  const env: Variables = { ...(await stack.alone()), BACKUP_SIGNING_KEY: '', BACKUP_SIGNING_PUBLIC_KEY: '' };
+  const id = await taken(env);
+  const { store } = connect(env, ['store']);
+  const mark = { run: 'r1', scope: { all: true as const }, since: 'x', kind: 'restore', snapshot: id };
+  await addMark(store, sourceOf('standby'), mark);
+  await addMark(store, sourceOf(new URL(env['UPSTASH_REDIS_REST_URL'] ?? '').host), { ...mark, run: 'r2' });
+  const cancel = (run: string, more: Variables = {}) =>
+    cliJson(['cancel', run, '--database-gone'], { ...env, ...more });
+  expect((await cancel('r1', { UPSTASH_REDIS_REST_URL: '' })).json.error?.code).toBe('config');
+  expect((await cancel('r2')).json.error?.code).toBe('not-found');
+  expect((await cancel('r1')).json).toMatchObject({ run: 'r1', markRemoved: true });
+  expect((await unfinishedOfAll(store)).map(({ run }) => run)).toEqual(['r2']);
+  expect((await cancel('r1')).json.error?.code).toBe('not-found');
+});
 
 it('verify reads every line in this process if only this machine has the identity', async () => {
   const { identity, recipient } = await generateAgeIdentity();

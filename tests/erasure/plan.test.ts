@@ -5,6 +5,7 @@ import { addErasure, planErasure, type ErasurePlan, type Subject } from '../../l
 import { retentionSettings } from '../../lib/app/settings.js';
 import { loadErasedIds, saveErasure } from '../../lib/snapshot/erasures.js';
 import { sourceOf } from '../../lib/snapshot/source.js';
+import { addMark, removeMarksOfGone } from '../../lib/snapshot/unfinished-marks.js';
 import { trustContext } from '../../lib/snapshot/trust.js';
 import type { Policy } from '../../lib/retention/policy.js';
 import { NONE } from '../retention/entries.js';
@@ -75,6 +76,22 @@ it('gives no date while a prune is held because runs fail', async () => {
   expect(held.held).toBe('none of the last three snapshot runs succeeded');
   expect(datesOf(held)).toEqual([true, true, true]);
   expect(held.holders[0]?.kept).toContain('held');
+});
+
+it('gives no date to a snapshot that an unfinished restore needs, until its database is declared gone', async () => {
+  const mark = { run: 'r1', scope: { all: true as const }, since: 'x', kind: 'restore', snapshot: ids[0] ?? '' };
+  const [own, gone] = [sourceOf(bench.port.host), sourceOf('standby')];
+  const oldest = async () => {
+    const { holders } = await planned({ kind: 'project', id: 'p1' }, [], { ...NONE, keepLast: 1 });
+    return holders.find(({ id }) => id === ids[0]);
+  };
+  // Other tests hold all removals with failed runs.
+  for await (const { name } of bench.folder.store.list('runs/')) await bench.folder.store.remove(name);
+  await addMark(bench.folder.store, gone, mark);
+  expect(await oldest()).toMatchObject({ goesAt: null, kept: ['in-use'] });
+  expect(await removeMarksOfGone(bench.folder.store, 'r1', gone)).toBe(0);
+  expect(await removeMarksOfGone(bench.folder.store, 'r1', own)).toBe(1);
+  expect((await oldest())?.goesAt).not.toBeNull();
 });
 
 it('finds jobs and clusters whose hash only an older snapshot holds, and records them in the entry', async () => {

@@ -169,7 +169,7 @@ async function assertNotNeeded({ store }: PrunePorts, id: string): Promise<void>
   const what = mark.run === id ? 'was saved by' : 'is being restored by';
   const finish = mark.hint === undefined ? '' : `: ${mark.hint}`;
   throw new AppError('not-confirmed', `Snapshot ${id} ${what} an unfinished restore: ${unfinishedWords(mark)}`, {
-    hint: `Finish the restore first${finish}; or add --force.`,
+    hint: `Finish the restore first${finish}; or add --force. If its database no longer exists: \`npx soulcaster-backup cancel ${mark.run} --database-gone --env-file .env\`.`,
   });
 }
 
