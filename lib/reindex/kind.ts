@@ -8,7 +8,7 @@ export const REINDEX: RunTraits = {
     preflight: 'checking index and embedder',
     scan: 'finding the items',
     plan: 'making the plan',
-    flush: 'clearing the index',
+    flush: 'preparing the index',
     embed: 'embedding',
     look: 'finding new items',
     late: 'embedding new items',
