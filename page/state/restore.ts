@@ -1,6 +1,6 @@
 import { fieldsOf } from '../../lib/runs/traits.js';
 import { labelOf } from '../words/labels.js';
-import type { ListedSnapshot, Plan, RunSummary, RunView } from '../api/types.js';
+import type { ListedSnapshot, Plan, RunSummary, RunView, Tally } from '../api/types.js';
 import { duration } from '../words/format.js';
 import { PLAN_LASTS_MS } from './feed.js';
 
@@ -10,11 +10,39 @@ export function newestRestorable(snapshots: readonly ListedSnapshot[]): string |
   return found?.id ?? null;
 }
 
-/** The plan in a run's result; null when there is none. */
+/** The plan in a run's result; null when there is none. Figures that older versions did not count are 0. */
 export function planOf(run: Pick<RunView, 'result'> | null): Plan | null {
   const found = fieldsOf(run?.result)['plan'];
-  return typeof found === 'object' && found !== null ? (found as Plan) : null;
+  if (typeof found !== 'object' || found === null) return null;
+  const plan = found as Plan;
+  const whole = (tally: Tally): Tally => ({ ...NO_TALLY, ...tally });
+  return {
+    ...NO_ASIDES,
+    ...plan,
+    lists: { ...NO_ASIDES.lists, ...(plan as Partial<Plan>).lists },
+    total: whole(plan.total),
+    byFamily: Object.fromEntries(Object.entries(plan.byFamily).map(([family, tally]) => [family, whole(tally)])),
+  };
 }
+
+const NO_TALLY: Tally = {
+  write: 0,
+  overwrite: 0,
+  unite: 0,
+  fail: 0,
+  same: 0,
+  keep: 0,
+  blocked: 0,
+  expired: 0,
+  remove: 0,
+};
+const NO_ASIDES = {
+  usersJoined: 0,
+  usersLeft: 0,
+  dangling: { count: 0, names: [] },
+  goneClusters: 0,
+  lists: { added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] },
+};
 
 /** Whether a restore with this plan would change anything. */
 export function changesAnything({ lists, total, usersJoined, usersLeft }: Plan): boolean {

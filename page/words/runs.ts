@@ -128,12 +128,22 @@ interface Span {
   readonly to: number;
 }
 
-function spansOf({ finishedAt, phases }: Timed, now: number): Span[] {
+function spansOf({ createdAt, finishedAt, phases, result }: Timed, now: number): Span[] {
   const end = finishedAt === null ? now : Date.parse(finishedAt);
-  const starts = phases.map(({ at }) => Date.parse(at));
-  return phases.map(({ phase }, at) => ({
-    phase,
-    from: starts[at] ?? end,
-    to: Math.max(starts[at] ?? end, starts[at + 1] ?? end),
-  }));
+  if (phases.length > 0) {
+    const starts = phases.map(({ at }) => Date.parse(at));
+    return phases.map(({ phase }, at) => ({
+      phase,
+      from: starts[at] ?? end,
+      to: Math.max(starts[at] ?? end, starts[at + 1] ?? end),
+    }));
+  }
+  // Runs of older versions: the result of a restore has the duration of each phase.
+  let from = Date.parse(createdAt);
+  return Object.entries(fieldsOf(fieldsOf(result)['phases'])).flatMap(([phase, ms]) => {
+    if (typeof ms !== 'number') return [];
+    const span = { phase, from, to: from + ms };
+    from += ms;
+    return [span];
+  });
 }

@@ -113,15 +113,13 @@ describe('runs', () => {
 });
 
 describe('restores', () => {
-  const given = {
-    total: { write: 0, overwrite: 0, unite: 0, fail: 0, same: 3, keep: 1, blocked: 0, expired: 1, remove: 0 },
+  const older = {
+    total: { write: 0, overwrite: 0, unite: 0, same: 3, keep: 1, expired: 1, remove: 0 },
     byFamily: {},
     examples: [],
-    lists: { added: 0, wrongType: 0, moved: 0, expiry: 0, losing: [], wrong: [] },
     usersJoined: 0,
-    usersLeft: 0,
   };
-  const plan = planOf({ result: { plan: given } }) as Plan;
+  const plan = planOf({ result: { plan: older } }) as Plan;
 
   it('begin with the newest verified backup, not with one saved before a restore', () => {
     const [unchecked, safety, good] = [
@@ -141,8 +139,13 @@ describe('restores', () => {
     expect(changesAnything({ ...plan, usersJoined: 1 })).toBe(true);
   });
 
-  it('have a plan where the result has one', () => {
-    expect(plan).toEqual(given);
+  it('have a plan where the result has one; what an older version did not count is 0', () => {
+    expect(plan).toMatchObject({
+      ...older,
+      total: { ...older.total, fail: 0, blocked: 0 },
+      usersLeft: 0,
+      goneClusters: 0,
+    });
     expect([planOf({ result: null }), planOf({ result: { plan: null } }), planOf(null)]).toEqual([null, null, null]);
   });
 

@@ -78,6 +78,11 @@ describe('the steps of a run', () => {
     const bars = waterfall(view, NOW);
     expect(bars.map(({ ms }) => ms)).toEqual([34_000, 60_000]);
     expect(bars.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1);
+    const older = { ...view, phases: [], result: { phases: { check: 10, write: 30 } } };
+    expect(waterfall(older, NOW)).toMatchObject([
+      { words: 'checking the snapshot', from: 0, share: 0.25 },
+      { words: 'writing', from: 0.25, share: 0.75 },
+    ]);
     expect(waterfall({ ...view, phases: [], result: null }, NOW)).toEqual([]);
   });
 });

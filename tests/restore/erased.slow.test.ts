@@ -266,7 +266,7 @@ describe('data on the erasure list', () => {
     expect(await withdrawErasure(ports(), subject, word)).toMatchObject({ withdrawn: word });
     expect(await withdrawErasure(ports(), subject, word)).toBeNull();
     expect(await loadErasures(ports())).toEqual([
-      { ...WORD, ...subject, projects: [data.project], reason: 'twice', withdrawn: word },
+      { ...WORD, ...subject, projects: [data.project], jobs: [], clusters: [], reason: 'twice', withdrawn: word },
     ]);
     expect(sum(planOf(await restore()).erased)).toBe(0);
   });
