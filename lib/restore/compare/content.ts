@@ -66,7 +66,13 @@ export function contentBuilder(first: RecordLine, { fieldExpiry, horizon }: Fiel
   add(first);
   return {
     add,
-    finish: () => ({ type: first.t, expiry: first.x, fields: fields.isEmpty() ? '' : fields.digest(), leaving, ...value.finish() }),
+    finish: () => ({
+      type: first.t,
+      expiry: first.x,
+      fields: fields.isEmpty() ? '' : fields.digest(),
+      leaving,
+      ...value.finish(),
+    }),
   };
 }
 
