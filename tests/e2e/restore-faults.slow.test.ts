@@ -12,8 +12,11 @@ import { commandsOf, look, watchKeys, type Marked } from './restore-watch.js';
 import { cases } from '../support/fast-check.js';
 
 const SIZE = { items: 25, mixed: 100 };
-/** Small parts, short attempts and a short lease, so that little data goes through many attempts and a dead one is soon given up. */
-const SMALL = { BACKUP_PART_MIB: '0.1', RUN_LEASE_SECONDS: '1', FUNCTION_LIMIT_SECONDS: '2' };
+/**
+ * Small parts, short attempts and a short lease, so that little data goes through many attempts and a dead one is soon given up.
+ * Attempts that are shorter than the start of a function on a busy machine would never get further.
+ */
+const SMALL = { BACKUP_PART_MIB: '0.1', RUN_LEASE_SECONDS: '1', FUNCTION_LIMIT_SECONDS: '3' };
 /** A function may have to outwait the folder store's lock that a dead one held: 4 seconds. */
 const LIMIT_SECONDS = 30;
 /** The queue's waits are divided by this: a message whose function died comes again after 4 seconds. */
