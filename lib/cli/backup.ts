@@ -15,11 +15,11 @@ import { finish } from './output/report-error.js';
 import { snapshotSummary } from './show.js';
 import { exitCodeOf, type AppError } from '../errors.js';
 import { catalogEntry } from '../snapshot/catalog.js';
-import { startVerify } from '../snapshot/verify.js';
+import { startVerify, verifyResultSchema } from '../snapshot/verify.js';
 import { trustContext } from '../snapshot/trust.js';
 import { chooseSnapshot } from './trust.js';
 import { storeEnvironment } from '../app/connect/stores.js';
-import { z } from 'zod';
+import type { z } from 'zod';
 
 /** How many keys a warning names at most. */
 const MAX_NAMED = 5;
@@ -76,14 +76,6 @@ async function noteUnsavedKeys(
   context.note([...lines, ...(hint === null ? [] : [`  ${hint}`])].join('\n'));
 }
 
-const resultSchema = z.object({
-  snapshot: z.string(),
-  depth: z.enum(['lines', 'stored-bytes']),
-  keys: z.number(),
-  findings: z.array(z.object({ code: z.string(), subject: z.string(), detail: z.string() })),
-});
-type Result = z.infer<typeof resultSchema>;
-
 interface VerifyOptions {
   readonly local?: boolean;
   readonly replica?: boolean;
@@ -114,7 +106,7 @@ export async function verifySnapshot(
     ({ engine }) => startVerify(engine, id, 'cli'),
     id,
   );
-  const parsed = resultSchema.safeParse(run.result);
+  const parsed = verifyResultSchema.safeParse(run.result);
   const error = errorOfRun(run);
   if (parsed.success) context.print(findingsText(parsed.data, error?.code === 'chain-broken'));
   const manifest = (await catalogEntry(app.ports.store, id))?.manifest ?? null;
@@ -140,7 +132,7 @@ export async function verifySnapshot(
 }
 
 /** `whole`: whether the findings concern other snapshots only. */
-function findingsText({ snapshot, depth, keys, findings }: Result, whole: boolean): string {
+function findingsText({ snapshot, depth, keys, findings }: z.infer<typeof verifyResultSchema>, whole: boolean): string {
   if (findings.length > 0) {
     const lines = findings.map(({ code, subject, detail }) => `  ${code}  ${subject}\n    ${detail}`);
     const subject = whole ? `Snapshot ${snapshot} is whole; others in the store` : `Snapshot ${snapshot}`;

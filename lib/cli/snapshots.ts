@@ -169,11 +169,12 @@ function isIntact({ manifest, sealed }: FullEntry): boolean {
 /** The control objects that were signed, and a reminder to check them: without a key anybody could have written them. */
 function signedText(signed: readonly string[]): string[] {
   if (signed.length === 0) return [];
-  const [runs, removed] = ['runs/', 'pruned/'].map((prefix) => signed.filter((name) => name.startsWith(prefix)).length);
+  const countOf = (prefix: string): number => signed.filter((name) => name.startsWith(prefix)).length;
+  const [runs, removed] = [countOf('runs/'), countOf('pruned/')];
   const others = signed.filter((name) => !/^(runs|pruned)\//.test(name)).map(printable);
   const records = [
-    ...(runs === 0 ? [] : [`the records of ${counted(runs ?? 0, 'run')}`]),
-    ...(removed === 0 ? [] : [`the tombstones of ${counted(removed ?? 0, 'removed snapshot')}`]),
+    ...(runs === 0 ? [] : [`the records of ${counted(runs, 'run')}`]),
+    ...(removed === 0 ? [] : [`the tombstones of ${counted(removed, 'removed snapshot')}`]),
   ];
   const check =
     others.length === 0

@@ -69,9 +69,14 @@ export async function unfinishedOf(store: ObjectStore, source: string): Promise<
 
 /** Unfinished restores of all databases that this store has marks of. */
 export async function unfinishedOfAll(store: ObjectStore): Promise<readonly Unfinished[]> {
-  const marks: Unfinished[] = [];
-  for await (const { name } of store.list(MARKS_PREFIX)) marks.push(...(await loadMarks(store, name)).unfinished);
-  return marks;
+  const all: Unfinished[] = [];
+  for await (const { unfinished } of allMarks(store)) all.push(...unfinished);
+  return all;
+}
+
+/** The marks of all databases, with the names of their objects. */
+async function* allMarks(store: ObjectStore): AsyncGenerator<LoadedMarks & { readonly name: string }> {
+  for await (const { name } of store.list(MARKS_PREFIX)) yield { name, ...(await loadMarks(store, name)) };
 }
 
 /** Snapshots with which unfinished restores of any database are finished, and those with which they are undone. */
@@ -136,8 +141,7 @@ export async function marksOf(ports: MarkStores, source: string): Promise<readon
 
 /** Removes the marks of a store, of any database, whose restores ended by the other store. */
 export async function dropEndedMarks(store: ObjectStore, other: ObjectStore): Promise<void> {
-  for await (const { name } of store.list(MARKS_PREFIX)) {
-    const { source, unfinished } = await loadMarks(store, name);
+  for await (const { name, source, unfinished } of allMarks(store)) {
     if (source === null || unfinished.length === 0) continue;
     const ended = endedIn(await loadMarks(other, name));
     const isOver = ({ run }: Unfinished): boolean => ended.has(run);
@@ -212,8 +216,7 @@ export function removeMarks(
  */
 export async function removeMarksOfGone(store: ObjectStore, run: string, own: string | null): Promise<number> {
   let removed = 0;
-  for await (const { name } of store.list(MARKS_PREFIX)) {
-    const { source } = await loadMarks(store, name);
+  for await (const { name, source } of allMarks(store)) {
     if (source === null || source === own || marksName(source) !== name) continue;
     if ((await removeMarks(store, source, (mark) => mark.run === run)).length > 0) removed += 1;
   }

@@ -166,11 +166,14 @@ function ownFindings<T extends Pick<Finding, 'subject'> & { code: string }>(id: 
   );
 }
 
-const resultSchema = z.object({ snapshot: z.string(), findings: verificationSchema.shape.findings });
+/** The result of a run that has checked a snapshot to the end. */
+export const verifyResultSchema = verificationSchema
+  .pick({ depth: true, findings: true })
+  .extend({ snapshot: z.string(), keys: z.number() });
 
 /** Whether a run has checked a snapshot to the end and found no fault in its contents, whatever else it found. */
 export function foundContentsWhole({ result }: RunRecord): boolean {
-  const { data } = resultSchema.safeParse(result);
+  const { data } = verifyResultSchema.safeParse(result);
   return data !== undefined && ownFindings(data.snapshot, data.findings).length === 0;
 }
 

@@ -173,29 +173,21 @@ async function checkVariables({ client, secrets, variables: here }: ProbedDeploy
     return ok(`all variables set here for the functions are set in the deployment (${here.length}), and no others`);
   const cost = costOfLacking(lacking);
   const encrypts = onlyThere.includes(RECIPIENTS);
-  const words = [
-    ...(lacking.length === 0
-      ? []
-      : [
-          `set here, but not in the deployment: ${lacking.join(', ')}${cost === null ? '' : `; without them, ${cost}`}`,
-        ]),
-    ...(onlyThere.length === 0
-      ? []
-      : [
-          `set in the deployment, but not here: ${onlyThere.join(', ')}${encrypts ? '; the functions encrypt snapshots, although no recipients are set here' : ''}`,
-        ]),
-  ].join('; ');
-  const hints = [
-    ...(lacking.length === 0
-      ? []
-      : ['Set them in the Vercel project and deploy again: `npx soulcaster-backup deploy --env-file .env`.']),
-    ...(onlyThere.length === 0
-      ? []
-      : [
-          `The functions use what only the deployment has: set it here as well, or remove it there: \`${removeCommand(onlyThere)}\`.`,
-        ]),
-  ].join(' ');
-  return cost === null && !encrypts ? warn(words, hints) : fail(words, hints);
+  const [words, hints]: [string[], string[]] = [[], []];
+  if (lacking.length > 0) {
+    const without = cost === null ? '' : `; without them, ${cost}`;
+    words.push(`set here, but not in the deployment: ${lacking.join(', ')}${without}`);
+    hints.push('Set them in the Vercel project and deploy again: `npx soulcaster-backup deploy --env-file .env`.');
+  }
+  if (onlyThere.length > 0) {
+    const encrypting = encrypts ? '; the functions encrypt snapshots, although no recipients are set here' : '';
+    words.push(`set in the deployment, but not here: ${onlyThere.join(', ')}${encrypting}`);
+    hints.push(
+      `The functions use what only the deployment has: set it here as well, or remove it there: \`${removeCommand(onlyThere)}\`.`,
+    );
+  }
+  const observe = cost === null && !encrypts ? warn : fail;
+  return observe(words.join('; '), hints.join(' '));
 }
 
 /** The command that removes variables from the functions. */

@@ -228,12 +228,15 @@ async function compareOne(
 ): Promise<Comparison> {
   const { record, rule } = candidate;
   const found = outcome.kind === 'line' && outcome.changed === undefined ? outcome.line : null;
-  if (candidate.big === null && found !== null && isSameLine(record.first, recordOf(found))) {
+  // Decoded once, for both comparisons.
+  const line = found === null ? null : recordOf(found);
+  if (candidate.big === null && line !== null && isSameLine(record.first, line)) {
     const { x } = record.first;
     const over = x !== undefined && isDue(x, options.now());
     return { record, live: 'equal', difference: null, over, unsavable: false, inFlight: false, found };
   }
-  const live = await readLive(redis, typedKey(candidate), outcome, { rule, signal: options.signal });
+  const read: ReadOutcome = line === null ? outcome : { kind: 'line', line };
+  const live = await readLive(redis, typedKey(candidate), read, { rule, signal: options.signal });
   const wanted = candidate.big ?? contentBuilder(record.first, rule).finish();
   const now = options.now();
   const over = isOver(wanted, now);
