@@ -11,7 +11,7 @@ const PREFIXES = ['guard/', 'drills/', 'credentials/', 'rotations/'] as const;
 const AT_A_TIME = 16;
 
 /** What still has the signature of an earlier key. */
-export interface SignedEarlier {
+interface SignedEarlier {
   /** Control objects that could not be signed again. */
   readonly objects: readonly string[];
   /** Snapshots, whose manifests keep their signature; oldest first. */

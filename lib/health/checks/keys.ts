@@ -3,7 +3,6 @@ import { acceptsOthers } from '../../control/signature.js';
 import { AppError, toAppError } from '../../errors.js';
 import { counted } from '../../formats.js';
 import type { Encryptor, Signer } from '../../ports/crypto.js';
-import type { SignedEarlier } from '../../snapshot/earlier-key.js';
 import { fail, ok, skipped, warn, type CheckGroup, type Observation } from '../doctor.js';
 
 const PROBE_BYTES = 64;
@@ -105,6 +104,12 @@ function compareSignature(
 
 export const NO_KEYS = 'no key: manifests are not signed';
 const UNTIL_KEYS = 'Until then end no lease and change nothing in the store from here.';
+
+/** What still has the signature of an earlier key, in all stores. */
+interface SignedEarlier {
+  readonly objects: readonly string[];
+  readonly snapshots: readonly string[];
+}
 
 /**
  * During a rotation of the signing key: `renew` signs again what an earlier key signed and returns what still needs that key.
