@@ -238,8 +238,9 @@ export async function forget(context: Context, id: string, options: ForgetOption
     own: protectedDatabase(env).source,
   };
   const request = {
-    ...{ by: userName(), reason: options.reason },
-    ...{ force: options.force === true, isReplica: options.replica === true },
+    by: userName(),
+    reason: options.reason,
+    force: options.force === true,
   };
   const { bytes: freed, objects, wasSnapshot, word } = await forgetSnapshot(ports, id, request);
   context.document({ ...word, objects, bytes: freed, wasSnapshot, deployment: deploymentOf(env) });

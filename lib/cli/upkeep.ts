@@ -96,7 +96,6 @@ export async function prune(context: Context, options: PruneCommand): Promise<nu
   const ports = {
     ...connect(env, ['clock', 'signer', 'store'], { log: context.log }),
     own,
-    isReplica: options.replica === true,
     log: withoutWarnings(context),
   };
   const dryRun = options.dryRun === true;
@@ -164,7 +163,7 @@ export async function replicate(context: Context, options: { readonly dryRun?: b
   // Runs are recorded only in the first store, so a dry run there decides whether to prune now.
   const reasonToHold = async (): Promise<string | null> => (await pruneStore(ports, settings, { dryRun: true })).held;
   const pruneSecond = (): Promise<PruneResult> =>
-    pruneStore({ ...ports, store: replica, isReplica: true }, settings, { dryRun, interrupt });
+    pruneStore({ ...ports, store: replica }, settings, { dryRun, interrupt });
   const result = await replicateInto(
     () => replicateStore({ ...ports, replica }, { dryRun, interrupt }),
     async () => ((await reasonToHold()) === null ? (await pruneSecond()).objects : 0),

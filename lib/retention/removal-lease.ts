@@ -34,7 +34,7 @@ export async function takeRemovalLease(ports: Needs): Promise<RemovalLease> {
   if (!claim.granted) {
     const [age, wait] = [claim.ageMs, claim.waitMs].map((ms) => Math.ceil(ms / 1000));
     throw new AppError('locked', `Another prune or replication holds the lease of this store, renewed ${age} s ago`, {
-      hint: `Wait until it is over. If it died, the lease expires in ${wait} s; to remove the lease now: \`${unlockCommand(PRUNE_LEASE, ports.isReplica)}\`.`,
+      hint: `Wait until it is over. If it died, the lease expires in ${wait} s; to remove the lease now: \`${unlockCommand(PRUNE_LEASE, ports.store.isSecond)}\`.`,
       retryAfterMs: claim.waitMs,
     });
   }
@@ -86,8 +86,6 @@ export const NO_LEASE: RemovalLease = {
 interface Needs {
   readonly clock: Clock;
   readonly store: ObjectStore;
-  /** Whether `store` is the second store: messages then name the option --replica. */
-  readonly isReplica?: boolean;
 }
 
 export function isStoreFull(error: unknown): error is AppError {
@@ -116,7 +114,7 @@ export async function lateRemovalLease(ports: Needs): Promise<LateLease> {
   };
   const requireLease = async (): Promise<RemovalLease> => {
     const taken = await takeIfRoom();
-    if (taken === null) throw stillFullError(ports.isReplica);
+    if (taken === null) throw stillFullError(ports.store);
     return taken;
   };
   return {
@@ -157,8 +155,8 @@ async function assertNotHeld({ clock, store }: Needs): Promise<void> {
   });
 }
 
-export function stillFullError(isReplica = false, cause?: AppError): AppError {
-  const [store, option] = isReplica ? ['second store', ' --replica'] : ['store', ''];
+export function stillFullError({ isSecond }: Pick<ObjectStore, 'isSecond'>, cause?: AppError): AppError {
+  const [store, option] = isSecond === true ? ['second store', ' --replica'] : ['store', ''];
   const hint = `Raise the quota of the ${store}, or keep fewer snapshots (RETENTION_KEEP_LAST and the other rules): \`npx soulcaster-backup prune --dry-run${option} --env-file .env\` shows what each rule keeps.`;
   return new AppError(
     'store-full',

@@ -47,7 +47,7 @@ export async function upkeep(ports: PrunePorts, request: UpkeepRequest): Promise
   };
   const pruned = await attempt('prune', () => prune(ports, request.settings(), budget));
   const pruneSecond = (store: ObjectStore): Promise<PruneResult> =>
-    prune({ ...ports, store, isReplica: true }, request.settings(), budget);
+    prune({ ...ports, store }, request.settings(), budget);
   const replicated = await attempt('replicate', async () => {
     const replica = request.replica();
     if (replica === null) return null;

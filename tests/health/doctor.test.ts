@@ -258,7 +258,7 @@ it('doctor signs again what an earlier key signed, and says what still needs tha
   const gone = await makeSnapshot(store, { at: '2026-11-24T02:00:00Z', signer });
   const kept = await makeSnapshot(store, { at: '2026-11-25T02:00:00Z', signer });
   const ports = { clock: systemClock(), log: silentLog(), own: null, signer, store };
-  await forgetSnapshot(ports, gone, { by: 'ops', reason: 'asked', force: true, isReplica: false });
+  await forgetSnapshot(ports, gone, { by: 'ops', reason: 'asked', force: true });
   const env = { BACKUP_STORE: pathToFileURL(folder.folder).href, BACKUP_SIGNING_KEY: next.privateKey };
   const alone = ed25519Signer({ privateKey: next.privateKey, publicKey: null });
   const later = authenticatedStore(folder.store, alone, silentLog());

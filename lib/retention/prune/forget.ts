@@ -4,6 +4,7 @@ import { noSnapshotError, refusedError } from '../../snapshot/catalog.js';
 import { refreshCatalog } from '../../snapshot/catalog-object.js';
 import { readPinsOrThrow, removePin, writeForgotten, writePin, type Decision } from '../../snapshot/pins.js';
 import { sourceWords } from '../../snapshot/source.js';
+import type { ObjectStore } from '../../ports/store.js';
 import { canSign } from '../../snapshot/tombstone.js';
 import { trustContext, type TrustContext } from '../../snapshot/trust.js';
 import { unfinishedOfAll, unfinishedWords } from '../../snapshot/unfinished-marks.js';
@@ -57,8 +58,6 @@ interface Forgotten {
 
 interface ForgetOptions {
   readonly force: boolean;
-  /** Whether `store` is the second store, whose pins differ from those of the first. */
-  readonly isReplica?: boolean;
 }
 
 /**
@@ -71,7 +70,7 @@ interface ForgetOptions {
 export async function forgetSnapshot(
   ports: PrunePorts,
   id: string,
-  { force, isReplica = false, ...attribution }: Attribution & ForgetOptions,
+  { force, ...attribution }: Attribution & ForgetOptions,
 ): Promise<Forgotten> {
   if (!canSign(ports.signer)) {
     throw new AppError('config', 'Only the public signing key is set: a removal cannot be signed', {
@@ -79,7 +78,7 @@ export async function forgetSnapshot(
     });
   }
   const word = wordOf(ports, id, attribution);
-  const sweeper = await openSweeper({ ...ports, isReplica }, { dryRun: false, timeIsUp: () => false });
+  const sweeper = await openSweeper(ports, { dryRun: false, timeIsUp: () => false });
   try {
     const runs = await loadRunSummaries(ports.store);
     const trust = await trustContext(ports, ports.own);
@@ -95,7 +94,7 @@ export async function forgetSnapshot(
     }
     const snapshot = findListed(stored, id);
     const pin = (await readPinsOrThrow(ports.store)).get(id);
-    if (pin !== undefined) throw pinnedError(pin, isReplica);
+    if (pin !== undefined) throw pinnedError(pin, ports.store);
     if (snapshotsInUse(runs).has(id)) throw inUseError(id);
     if (!force) assertOwn(snapshot, trust);
     if (!force) assertNotLastTrusted(stored, snapshot);
@@ -173,8 +172,8 @@ async function assertNotNeeded({ store }: PrunePorts, id: string): Promise<void>
   });
 }
 
-function pinnedError({ at, by, id, reason }: Decision, isReplica: boolean): AppError {
-  const option = isReplica ? ' --replica' : '';
+function pinnedError({ at, by, id, reason }: Decision, { isSecond }: ObjectStore): AppError {
+  const option = isSecond === true ? ' --replica' : '';
   return new AppError('locked', `Snapshot ${id} was pinned at ${at} by ${by}: ${reason}`, {
     hint: `To remove it anyway: \`npx soulcaster-backup snapshots unpin ${id}${option} --env-file .env\`, then forget it.`,
   });

@@ -27,8 +27,6 @@ import { removeSnapshots, removeTombstone, type Removal, type RemovalCounts } fr
 export interface PrunePorts extends Pick<Ports, 'clock' | 'log' | 'signer' | 'store'> {
   /** The source of the protected database; null if none is configured. */
   readonly own: string | null;
-  /** Whether `store` is the second store: messages then name the option --replica. */
-  readonly isReplica?: boolean;
 }
 
 export interface PruneOptions {
@@ -184,7 +182,7 @@ async function removeAll(
   if (removals.length === 0) {
     // No snapshot to remove, but a prune of a full store is expected to make room.
     if (!(await withRoom(() => sweeper.keep(), listUnneeded(room), room)) && !sweeper.timeIsUp())
-      throw stillFullError(ports.isReplica);
+      throw stillFullError(ports.store);
     return { removed: 0, keptByStore: 0, left: 0 };
   }
   return removeSnapshots(ports, room, removals);

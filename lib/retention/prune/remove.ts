@@ -18,8 +18,6 @@ interface RemovePorts {
   readonly clock: Clock;
   readonly signer: Signer;
   readonly store: ObjectStore;
-  /** See PrunePorts. */
-  readonly isReplica?: boolean;
 }
 
 export interface Removal {
@@ -61,7 +59,7 @@ export async function removeSnapshots(
   // Later removals may have made room.
   for (const each of postponed) if (!(await removeWithoutRoom(ports, room, each, count))) count.left += 1;
   if (full === true && count.removed + count.keptByStore === 0 && !sweeper.timeIsUp())
-    throw stillFullError(ports.isReplica);
+    throw stillFullError(ports.store);
   return count;
 }
 

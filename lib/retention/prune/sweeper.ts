@@ -33,7 +33,7 @@ export interface Sweeper {
 
 /** Throws `locked` while another prune is active. In a full store the lease is taken later; a dry run takes none and only counts. */
 export async function openSweeper(
-  ports: { readonly clock: Clock; readonly store: ObjectStore; readonly isReplica?: boolean },
+  ports: { readonly clock: Clock; readonly store: ObjectStore },
   { dryRun, timeIsUp }: { readonly dryRun: boolean; readonly timeIsUp: () => boolean },
 ): Promise<Sweeper> {
   const lease = dryRun ? NO_LATE_LEASE : await lateRemovalLease(ports);

@@ -56,7 +56,7 @@ export interface ReplicaResult {
  */
 export async function replicate(ports: ReplicaPorts, options: ReplicateOptions): Promise<ReplicaResult> {
   const { clock, own, replica } = ports;
-  const lease = options.dryRun ? NO_LEASE : await takeRemovalLease({ clock, store: replica, isReplica: true });
+  const lease = options.dryRun ? NO_LEASE : await takeRemovalLease({ clock, store: replica });
   try {
     const source = await loadSnapshots(await trustContext(ports, own));
     const target = await loadSnapshots(await trustContext({ ...ports, store: replica }, own));
@@ -84,10 +84,10 @@ export async function replicateInto(
     return await replicateOnce();
   } catch (error) {
     if (!isStoreFull(error)) throw error;
-    if ((await makeRoom()) === 0) throw stillFullError(true, error);
+    if ((await makeRoom()) === 0) throw stillFullError({ isSecond: true }, error);
   }
   return replicateOnce().catch((error: unknown) => {
-    throw isStoreFull(error) ? stillFullError(true, error) : error;
+    throw isStoreFull(error) ? stillFullError({ isSecond: true }, error) : error;
   });
 }
 

@@ -38,7 +38,6 @@ export interface PruneParts {
   readonly clock?: ManualClock;
   readonly settings?: Partial<RetentionSettings>;
   readonly options?: Partial<PruneOptions>;
-  readonly isReplica?: boolean;
 }
 
 export function pruneIn({
@@ -47,10 +46,9 @@ export function pruneIn({
   clock = noon(),
   settings,
   options,
-  isReplica = false,
 }: PruneParts): Promise<PruneResult> {
   return prune(
-    { clock, isReplica, log: silentLog(), own: null, signer, store },
+    { clock, log: silentLog(), own: null, signer, store },
     { ...TWO, ...settings },
     { dryRun: false, ...options },
   );

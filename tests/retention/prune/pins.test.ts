@@ -192,8 +192,9 @@ describe('a forgotten snapshot', () => {
     const [newest = '', old = ''] = ids;
     await pin(old);
     await expect(forget(old)).rejects.toMatchObject({ code: 'locked', message: expect.stringContaining(said.reason) });
-    const there = { ...{ clock: noon(), log: silentLog(), signer: UNSIGNED, store: store() }, own: null };
-    await expect(forgetSnapshot(there, old, { ...said, force: true, isReplica: true })).rejects.toMatchObject({
+    const second = { ...store(), isSecond: true };
+    const there = { ...{ clock: noon(), log: silentLog(), signer: UNSIGNED, store: second }, own: null };
+    await expect(forgetSnapshot(there, old, { ...said, force: true })).rejects.toMatchObject({
       hint: expect.stringContaining(`unpin ${old} --replica --env-file .env`) as unknown,
     });
     await unpinSnapshot({ clock: noon(), store: store() }, old);

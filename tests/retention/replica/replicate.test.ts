@@ -210,7 +210,7 @@ it('a lease of the second store that cannot be read is ended with --replica', as
   await replica().create('leases/prune.json', Buffer.from('{'));
   const hint: unknown = expect.stringContaining('unlock prune --yes --replica --env-file .env');
   await expect(copy()).rejects.toMatchObject({ code: 'locked', hint });
-  const pruning = pruneIn({ store: replica(), isReplica: true });
+  const pruning = pruneIn({ store: { ...replica(), isSecond: true } });
   await expect(pruning).rejects.toMatchObject({ code: 'locked', hint });
 });
 
